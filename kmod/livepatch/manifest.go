@@ -1,0 +1,176 @@
+// Package livepatch is the patched machine's side: it reads the manifests of
+// updates, loads their modules, follows livepatch transitions and undoes them.
+//
+// It uses the standard library and golang.org/x/sys/unix only, since splicectl
+// is built from it. Everything that it reads or changes lies below Host.Root.
+package livepatch
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+)
+
+// ManifestFormat is the version of the manifest that this package reads and writes.
+const ManifestFormat = 1
+
+// ManifestName is the file that holds the manifest in an update's folder.
+const ManifestName = "manifest.json"
+
+// VMLinux is the name of the object that is the kernel image itself.
+const VMLinux = "vmlinux"
+
+// EngineLivepatch redirects calls by the kernel's own livepatch: ftrace, with
+// per-task consistency.
+const EngineLivepatch = "livepatch"
+
+// ModulePrefix begins the name of each module that livesplice makes; the
+// update's ID follows.
+const ModulePrefix = "livesplice_"
+
+// maxManifest is the largest manifest read, in bytes: about forty thousand functions.
+const maxManifest = 16 << 20
+
+// Manifest says what one update is. `livesplice create` writes it beside the
+// module, splicectl reads it. A manifest that ParseManifest returned is valid:
+// see Validate.
+type Manifest struct {
+	// Format is ManifestFormat.
+	Format int `json:"format"`
+	// ID is eight lower-case hexadecimal digits, a hash over the update's inputs.
+	ID string `json:"id"`
+	// Module is the kernel's name of the module: ModulePrefix and the ID. It
+	// is empty for an update without any object: see Empty.
+	Module string `json:"module,omitempty"`
+	// ModuleFile is the module's file, in the folder of the manifest.
+	ModuleFile string `json:"module_file,omitempty"`
+	// ModuleSHA256 is the hash of that file in lower-case hexadecimal digits.
+	ModuleSHA256 string `json:"module_sha256,omitempty"`
+	// Release is the kernel's `uname -r`.
+	Release string `json:"release"`
+	// BuildID is the GNU build-id of the shipped kernel in lower-case
+	// hexadecimal digits: /sys/kernel/notes of the machine to be patched.
+	BuildID string `json:"build_id"`
+	// Arch is the architecture as Go and Debian name it: amd64.
+	Arch string `json:"arch"`
+	// Revision orders the cumulative updates of one kernel: the highest wins.
+	Revision int `json:"revision"`
+	// Description is one or several lines of plain text.
+	Description string `json:"description,omitempty"`
+	// Fixes names what the update fixes: CVE-2026-12345.
+	Fixes []string `json:"fixes,omitempty"`
+	// Patches are the source patches, in the order in which they were applied.
+	Patches []Patch `json:"patches,omitempty"`
+	// Engine is EngineLivepatch.
+	Engine string `json:"engine"`
+	// Replace says that the update is cumulative: its module replaces every
+	// livepatch that is loaded, in one transition. Source:
+	// Documentation/livepatch/cumulative-patches.rst, v6.1.
+	Replace bool `json:"replace"`
+	// Objects are the kernel image and modules that the update changes.
+	Objects []Object `json:"objects"`
+	// Toolchain says what built the update.
+	Toolchain Toolchain `json:"toolchain"`
+}
+
+// Patch is one source patch of an update.
+type Patch struct {
+	// Name is the patch's file, in the folder of the manifest.
+	Name string `json:"name"`
+	// SHA256 is the hash of that file in lower-case hexadecimal digits.
+	SHA256 string `json:"sha256"`
+}
+
+// Object is the kernel image or a module, with the functions replaced in it.
+type Object struct {
+	// Name is VMLinux or a module's name as in /sys/module, at most 55
+	// characters without dots: the bound of the kernel's klp relocations.
+	Name string `json:"name"`
+	// BuildID is the object's GNU build-id in lower-case hexadecimal digits.
+	BuildID string `json:"build_id"`
+	// Functions are those replaced.
+	Functions []Function `json:"functions"`
+}
+
+// Function is one function replaced: a splice.
+type Function struct {
+	Name string `json:"name"`
+	// SymPos is the 1-based rank among same-named symbols of the object; 0
+	// means unique.
+	SymPos int `json:"sympos"`
+	// Address is where the shipped object has the function, before any
+	// address space randomisation: "0xffffffff81345670"; in a module: the
+	// offset in its section.
+	Address string `json:"address"`
+	// Size is the number of bytes replaced.
+	Size int `json:"size"`
+	// New is the symbol of the replacement in the update's module.
+	New string `json:"new"`
+	// SHA256 is the hash of the bytes replaced, as shipped.
+	SHA256 string `json:"sha256"`
+}
+
+// Toolchain says what built an update. It serves people, nothing depends on it.
+type Toolchain struct {
+	Compiler   string `json:"compiler"`
+	Linker     string `json:"linker"`
+	Livesplice string `json:"livesplice"`
+}
+
+// Empty says that the update changes nothing: the revision 0 that ships with a
+// kernel as a subscription has no module.
+func (m *Manifest) Empty() bool { return len(m.Objects) == 0 }
+
+// Encode returns the manifest as the JSON that ParseManifest reads: indented,
+// the same bytes for the same manifest. It does not validate.
+func (m *Manifest) Encode() ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(m); err != nil {
+		return nil, fmt.Errorf("manifest of %q: %w", m.ID, err)
+	}
+	return buf.Bytes(), nil
+}
+
+// ParseManifest reads a manifest and validates it. Members that it does not
+// know are ignored, so that a later livesplice may add some within one format.
+func ParseManifest(data []byte) (*Manifest, error) {
+	if len(data) > maxManifest {
+		return nil, fmt.Errorf("manifest: %d bytes, at most %d are read", len(data), maxManifest)
+	}
+	m := new(Manifest)
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if err := dec.Decode(m); err != nil {
+		return nil, fmt.Errorf("manifest: expected a JSON object: %w", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("manifest: more follows the JSON object")
+	}
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// ReadManifest reads and validates the manifest in the file path. It does not
+// ask who owns the file: on a machine to be patched, Host does that.
+func ReadManifest(path string) (*Manifest, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
+	if err != nil {
+		return nil, fmt.Errorf("file %q: %w", path, err)
+	}
+	m, err := ParseManifest(data)
+	if err != nil {
+		return nil, fmt.Errorf("file %q: %w", path, err)
+	}
+	return m, nil
+}
