@@ -1,0 +1,69 @@
+// Package archive asks apt which kernels the Debian archive holds and downloads their packages.
+//
+// It uses the mirrors that the machine has configured, and neither needs nor changes the machine's own package lists:
+// lists and packages live in a download folder, $LIVESPLICE_DOWNLOADS or <user cache dir>/livesplice/downloads, which
+// any number of processes may share. It needs no privileges.
+package archive
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"livesplice/pipeline/cache"
+)
+
+// DownloadsVar names the environment variable that moves the download folder.
+const DownloadsVar = "LIVESPLICE_DOWNLOADS"
+
+// Archive is the Debian archive as this machine's apt sees it, with a download folder.
+type Archive struct {
+	cache  *cache.Cache
+	update func(ctx context.Context, dir string) error // fillLists; tests have no mirror
+}
+
+// Open opens the archive with the download folder dir; empty: the one of Dir.
+func Open(dir string) (*Archive, error) {
+	if dir == "" {
+		var err error
+		if dir, err = Dir(); err != nil {
+			return nil, err
+		}
+	}
+	c, err := cache.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("download folder: %w", err)
+	}
+	return &Archive{cache: c, update: fillLists}, nil
+}
+
+// Dir is the download folder: $LIVESPLICE_DOWNLOADS, or <user cache dir>/livesplice/downloads.
+func Dir() (string, error) {
+	if dir := os.Getenv(DownloadsVar); dir != "" {
+		return dir, nil
+	}
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("download folder: %w (set %s)", err, DownloadsVar)
+	}
+	return filepath.Join(base, "livesplice", "downloads"), nil
+}
+
+// Kernels is Archive.Kernels with the default download folder.
+func Kernels(ctx context.Context, series string) ([]Kernel, error) {
+	a, err := Open("")
+	if err != nil {
+		return nil, err
+	}
+	return a.Kernels(ctx, series)
+}
+
+// FetchPackage is Archive.FetchPackage with the default download folder.
+func FetchPackage(ctx context.Context, name, version string) (string, error) {
+	a, err := Open("")
+	if err != nil {
+		return "", err
+	}
+	return a.FetchPackage(ctx, name, version)
+}
