@@ -1,95 +1,118 @@
 // Package vmlinux reads a shipped kernel image as data: its memory at link-time addresses, the symbol table that
 // kallsyms embeds in it, its exports, and the sympos by which livepatch names a symbol. It is pure: bytes in, value
-// out. Holds for 64-bit little-endian kernels from 5.10 to 7.x.
+// out. It holds for 64-bit little-endian kernels from 5.10 to 7.2.
 package vmlinux
 
 import (
+	"bytes"
 	"debug/elf"
-	"errors"
+	"encoding/binary"
+	"fmt"
+	"strings"
 )
 
-// An Image is a parsed vmlinux. It keeps the bytes it was made from, and must be the only one to change them: Bytes
-// hands out parts of them. It is read-only after Parse and safe for concurrent use.
+// An Image is a parsed vmlinux. It keeps the bytes it was made from and hands out parts of them, so nobody may change
+// them. It is read-only after Parse and safe for concurrent use.
 type Image struct {
 	Machine elf.Machine
-	BuildID []byte // NT_GNU_BUILD_ID of .notes; nil when the image has none
-	Banner  string // linux_banner, "Linux version 6.1.0-54-amd64 (...) ... (gcc-12 ...) #1 SMP ...", no newline
-	Layout  Layout // how its kallsyms tables are laid out
+	BuildID []byte // NT_GNU_BUILD_ID; nil when the image has none
+	Banner  string // linux_banner: "Linux version <release> (<builder>) (<compiler>) #1 SMP ...", without its newline
+	Layout  Layout // how the image lays out its kallsyms tables
 
 	raw      []byte
-	sections []Section
-	symbols  []Symbol
-	exports  []Export
+	sections []Section // by address
+	symbols  []Symbol  // in kallsyms order
+	first    map[string]int32
+	next     []int32  // by Symbol.Index: the next symbol of the same name, or -1
+	exports  []Export // by name
 }
 
-// Layout is the shape of an image's kallsyms tables, as found.
-type Layout struct {
+// Parse reads a vmlinux: the stripped one out of a vmlinuz, or one from the build with everything in it. What follows
+// the ELF file, such as the relocations that x86 appends under CONFIG_RANDOMIZE_BASE, is ignored.
+//
+// An image that is no 64-bit little-endian kernel, that has no section headers, whose kallsyms tables are not found or
+// not consistent, or whose export tables are corrupt is an error. The error does not name the file: the caller knows it.
+func Parse(file []byte) (*Image, error) {
+	im := &Image{raw: file}
+	if err := im.readELF(); err != nil {
+		return nil, err
+	}
+	if err := im.readKallsyms(); err != nil {
+		return nil, fmt.Errorf("kallsyms: %w", err)
+	}
+	if err := im.readExports(); err != nil {
+		return nil, err
+	}
+	im.Banner = im.findBanner()
+	return im, nil
 }
 
-// A Section is one allocated section of the image.
-type Section struct {
-	Name        string
-	Addr        uint64 // link-time address; 0-based for .data..percpu before 6.15
-	Size        uint64
-	Exec, Write bool
-	NoBits      bool // no bytes in the file: .bss, .brk, ...
+// bannerPrefix begins linux_banner in every kernel. Source: init/version.c, v6.1; init/version-timestamp.c, v7.2.
+const bannerPrefix = "Linux version "
+
+// findBanner reads linux_banner. Without CONFIG_KALLSYMS_ALL the table does not know it, and the first text of its
+// form stands in; linux_proc_banner, "%s version %s", does not have it.
+func (im *Image) findBanner() string {
+	for _, s := range im.Lookup("linux_banner") {
+		if text, ok := im.cString(s.Addr, maxBanner); ok {
+			return strings.TrimSuffix(text, "\n")
+		}
+	}
+	for _, s := range im.sections {
+		data := im.data(s)
+		for at := 0; !s.Exec; {
+			i := bytes.Index(data[at:], []byte(bannerPrefix))
+			if i < 0 {
+				break
+			}
+			at += i
+			text, ok := im.cString(s.Addr+uint64(at), maxBanner)
+			if ok && len(text) > len(bannerPrefix) && text[len(bannerPrefix)] >= '0' && text[len(bannerPrefix)] <= '9' &&
+				strings.HasSuffix(text, "\n") {
+				return strings.TrimSuffix(text, "\n")
+			}
+			at += len(bannerPrefix)
+		}
+	}
+	return ""
 }
 
-// A Symbol is one entry of the kernel's kallsyms table.
-type Symbol struct {
-	Name     string
-	Addr     uint64 // link-time address, or the per-CPU offset when Absolute
-	Index    int    // 0-based position in the kallsyms table
-	Type     byte   // nm's letter as /proc/kallsyms prints it: t, T, d, D, b, r, W, A, ...
-	Absolute bool   // KASLR does not move it: a 0-based per-CPU offset
+// maxBanner is far beyond what UTS_RELEASE (64), UTS_VERSION (64) and the compiler's version line add up to.
+const maxBanner = 4096
+
+// cString is the NUL-terminated string at the address, at most limit bytes long.
+func (im *Image) cString(addr uint64, limit int) (string, bool) {
+	s, ok := im.Section(addr)
+	if !ok || s.NoBits {
+		return "", false
+	}
+	data := im.data(s)[addr-s.Addr:]
+	if len(data) > limit+1 {
+		data = data[:limit+1]
+	}
+	end := bytes.IndexByte(data, 0)
+	if end < 0 {
+		return "", false
+	}
+	return string(data[:end]), true
 }
 
-// An Export is an entry of the kernel's export tables.
-type Export struct {
-	Name      string
-	Addr      uint64
-	GPL       bool
-	Namespace string // "" for none
+// readBuildID looks for the GNU build-id in an allocated note section. Source: elf(5), "Notes".
+func readBuildID(notes []byte) []byte {
+	const header = 12 // namesz, descsz, type: 4 bytes each
+	for len(notes) >= header {
+		nameSize := uint64(binary.LittleEndian.Uint32(notes))
+		descSize := uint64(binary.LittleEndian.Uint32(notes[4:]))
+		noteType := binary.LittleEndian.Uint32(notes[8:])
+		desc := header + (nameSize+3)&^3
+		end := desc + (descSize+3)&^3
+		if end > uint64(len(notes)) {
+			return nil
+		}
+		if noteType == 3 && nameSize == 4 && string(notes[header:header+4]) == "GNU\x00" {
+			return bytes.Clone(notes[desc : desc+descSize])
+		}
+		notes = notes[end:]
+	}
+	return nil
 }
-
-// Parse reads a vmlinux: the stripped one out of a vmlinuz, or one from the build with everything in it.
-func Parse(elf []byte) (*Image, error) { return nil, errors.New("not yet built") }
-
-// Bytes is the n bytes at the link-time address addr, as the image file has them. It fails when the range is not
-// wholly inside one section with bytes in the file. The slice shares the image's memory.
-func (im *Image) Bytes(addr, n uint64) ([]byte, bool) { return nil, false }
-
-// Section is the section that holds the address.
-func (im *Image) Section(addr uint64) (Section, bool) { return Section{}, false }
-
-// SectionByName is the first section of that name.
-func (im *Image) SectionByName(name string) (Section, bool) { return Section{}, false }
-
-// Sections is every allocated section, by address. The slice is the image's own.
-func (im *Image) Sections() []Section { return im.sections }
-
-// Symbols is the whole table in kallsyms order: ascending addresses, the kernel's own order for equal ones. The slice
-// is the image's own.
-func (im *Image) Symbols() []Symbol { return im.symbols }
-
-// Lookup is every symbol of that name, in kallsyms order.
-func (im *Image) Lookup(name string) []Symbol { return nil }
-
-// At is every symbol exactly at the address, in kallsyms order. The slice is a part of Symbols.
-func (im *Image) At(addr uint64) []Symbol { return nil }
-
-// Covering is the symbol at or before the address (the first of its aliases), and its size: the distance to the next
-// distinct address.
-func (im *Image) Covering(addr uint64) (s Symbol, size uint64, ok bool) { return Symbol{}, 0, false }
-
-// SymPos is the position by which livepatch finds the symbol: 0 when its name is unique, else its 1-based rank.
-func (im *Image) SymPos(s Symbol) int { return 0 }
-
-// HasData tells whether the table holds data symbols, that is CONFIG_KALLSYMS_ALL.
-func (im *Image) HasData() bool { return false }
-
-// Exports is every export, by name. The slice is the image's own.
-func (im *Image) Exports() []Export { return im.exports }
-
-// Export is the export of that name.
-func (im *Image) Export(name string) (Export, bool) { return Export{}, false }
