@@ -1,0 +1,92 @@
+package unit
+
+import (
+	"fmt"
+
+	"livesplice/kmod/elfobj"
+)
+
+// Refs gives the references that an item holds, in ascending order of offset. The result is shared: do not change it.
+func (u *Unit) Refs(it *Item) ([]Ref, error) {
+	if r, ok := u.refs[it]; ok {
+		return r, nil
+	}
+	refs, err := u.RefsIn(it.Section, it.Start, it.End)
+	if err != nil {
+		return nil, fmt.Errorf("%s %q: %w", it.Kind, it.Name, err)
+	}
+	u.refs[it] = refs
+	return refs, nil
+}
+
+// RefsIn gives the references in [start, end) of any section, special sections included; offsets count from start,
+// which must be the start of an instruction when the section holds code.
+func (u *Unit) RefsIn(s *elfobj.Section, start, end uint64) ([]Ref, error) {
+	relocs := s.RelocsIn(start, end)
+	if len(relocs) == 0 {
+		return nil, nil
+	}
+	refs := make([]Ref, 0, len(relocs))
+	at := start // start of the instruction that is looked at
+	for _, r := range relocs {
+		f, err := u.Arch.Field(r.Type)
+		if err != nil {
+			return nil, fmt.Errorf("offset %#x: %w", r.Offset-start, err)
+		}
+		if r.Offset+uint64(f.Size) > end {
+			return nil, fmt.Errorf("offset %#x: relocated field of %d bytes crosses the end", r.Offset-start, f.Size)
+		}
+		ref := Ref{Offset: r.Offset - start, Type: r.Type, Field: f}
+		if s.Exec() {
+			for {
+				insn, ok := u.Arch.Insn(s.Data[at:end])
+				if !ok {
+					return nil, fmt.Errorf("offset %#x: no known instruction in % x", at-start, s.Data[at:min(at+15, end)])
+				}
+				if next := at + uint64(insn.Len); r.Offset < next {
+					if f.PCRel {
+						ref.Bias = int64(next - r.Offset)
+					}
+					ref.Direct = f.PCRel && (insn.Call || insn.Jump)
+					break
+				} else {
+					at = next
+				}
+			}
+		}
+		if err := u.resolve(&ref, r); err != nil {
+			return nil, fmt.Errorf("offset %#x: %w", ref.Offset, err)
+		}
+		refs = append(refs, ref)
+	}
+	return refs, nil
+}
+
+// resolve finds the place that a relocation names.
+func (u *Unit) resolve(ref *Ref, r elfobj.Reloc) error {
+	if r.Sym == nil {
+		return fmt.Errorf("relocation without a symbol")
+	}
+	if r.Sym.Section == nil {
+		ref.External, ref.ToOffset = r.Sym, r.Addend+ref.Bias
+		return nil
+	}
+	if it := u.bySymbol[r.Sym]; it != nil {
+		ref.To, ref.ToOffset = it, int64(r.Sym.Value)+r.Addend+ref.Bias-int64(it.Start)
+		return nil
+	}
+	place := int64(r.Sym.Value) + r.Addend + ref.Bias
+	it := u.ItemAt(r.Sym.Section, place)
+	if it == nil {
+		// An index that starts below the table (array[i - 1]) names a place outside every item. It is unambiguous
+		// when the section holds a single one.
+		if items := u.bySection[r.Sym.Section]; len(items) == 1 && items[0].Kind != Literal {
+			it = items[0]
+		}
+	}
+	if it == nil {
+		return fmt.Errorf("reference to %q%+d, where nothing is defined", r.Sym, r.Addend)
+	}
+	ref.To, ref.ToOffset = it, place-int64(it.Start)
+	return nil
+}

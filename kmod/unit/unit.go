@@ -1,0 +1,288 @@
+// Package unit sees one relocatable object, compiled from one .c file with a section for each function and datum, as
+// the items that it defines and the references between them. Comparing, matching and linking all work on items, never
+// on sections: a section may hold several (.sched.text, .data..percpu, string sections).
+package unit
+
+import (
+	"debug/elf"
+	"fmt"
+	"regexp"
+	"sort"
+	"strings"
+
+	"livesplice/kmod/arch"
+	"livesplice/kmod/elfobj"
+)
+
+// Kind says what an item is.
+type Kind int
+
+const (
+	// Function is code with an STT_FUNC symbol, or code between such symbols (hand-written assembly in a .c file).
+	Function Kind = iota + 1
+	// Datum is a named variable or constant.
+	Datum
+	// Anonymous is data without a name, such as a compiler's constants and switch tables.
+	Anonymous
+	// Literal is one entry of a mergeable section: a string or a constant that the linker may share with others.
+	Literal
+)
+
+func (k Kind) String() string {
+	return [...]string{"invalid", "function", "datum", "anonymous data", "literal"}[k]
+}
+
+// Item is one function or datum: a range of a section.
+type Item struct {
+	Kind Kind
+	// Name is the first symbol's name, or for items without a symbol the section's name and offset.
+	Name    string
+	Section *elfobj.Section
+	// Start and End bound the item in Section, in bytes.
+	Start, End uint64
+	// Syms are the symbols at Start, aliases included; empty for Anonymous and Literal items.
+	Syms []*elfobj.Symbol
+	// Parent is, for the part of a function that the compiler moved out of the hot path (foo.cold), the function.
+	Parent *Item
+	// Children are the items whose Parent this is.
+	Children []*Item
+}
+
+// Unit is one object and its items.
+type Unit struct {
+	Obj   *elfobj.Object
+	Arch  arch.Arch
+	Items []*Item // by section in file order, then by Start
+
+	bySection map[*elfobj.Section][]*Item
+	bySymbol  map[*elfobj.Symbol]*Item
+	refs      map[*Item][]Ref
+}
+
+// Ref is one relocation in an item, with the place that it names.
+type Ref struct {
+	// Offset of the field from the item's start.
+	Offset uint64
+	Type   uint32
+	Field  arch.Field
+	// To is the item referred to, nil when the place lies outside this object; ToOffset is the place in it.
+	To       *Item
+	ToOffset int64
+	// External is the undefined, absolute or common symbol referred to, nil when To is set; ToOffset is added to it.
+	External *elfobj.Symbol
+	// Bias is what a PC-relative field subtracts beyond its own address: the bytes from the field to the end of the
+	// instruction. The stored addend is ToOffset (plus the item's place) minus Bias.
+	Bias int64
+	// Direct says that the field belongs to a call or jump instruction.
+	Direct bool
+}
+
+// Size in bytes.
+func (it *Item) Size() uint64 { return it.End - it.Start }
+
+// Bytes are the item's content as it stands in the object; nil for data that is all zeroes and not in the file.
+func (it *Item) Bytes() []byte {
+	if it.Section.Type == elf.SHT_NOBITS {
+		return nil
+	}
+	return it.Section.Data[it.Start:it.End]
+}
+
+// Global says whether another object can refer to the item by name.
+func (it *Item) Global() bool {
+	for _, s := range it.Syms {
+		if s.Bind != elf.STB_LOCAL {
+			return true
+		}
+	}
+	return false
+}
+
+// Weak says whether another object's definition may take the item's place at the final link.
+func (it *Item) Weak() bool {
+	for _, s := range it.Syms {
+		if s.Bind == elf.STB_WEAK {
+			return true
+		}
+	}
+	return false
+}
+
+func (it *Item) String() string { return it.Name }
+
+// New reads the items of an object. It reports instructions that it cannot decode in front of a PC-relative reference,
+// overlapping functions, and relocation kinds that are not known.
+func New(obj *elfobj.Object) (*Unit, error) {
+	a, err := arch.For(obj.Machine)
+	if err != nil {
+		return nil, err
+	}
+	u := &Unit{Obj: obj, Arch: a, bySection: map[*elfobj.Section][]*Item{}, bySymbol: map[*elfobj.Symbol]*Item{}, refs: map[*Item][]Ref{}}
+	symbols := map[*elfobj.Section][]*elfobj.Symbol{}
+	for _, s := range obj.Symbols {
+		if s.Section != nil && s.Type != elf.STT_SECTION && s.Type != elf.STT_FILE {
+			symbols[s.Section] = append(symbols[s.Section], s)
+		}
+	}
+	for _, s := range obj.Sections {
+		if !s.Alloc() || s.Type == elf.SHT_RELA || s.Type == elf.SHT_NOTE || SpecialSection(s.Name) {
+			continue
+		}
+		if s.Flags&elf.SHF_MERGE != 0 && s.EntSize > 0 && s.Type != elf.SHT_NOBITS {
+			u.addLiterals(s)
+		} else if err := u.addItems(s, symbols[s]); err != nil {
+			return nil, err
+		}
+	}
+	u.adopt()
+	return u, nil
+}
+
+// addItems splits a section at its sized symbols; what lies between two of them becomes an anonymous item when it is
+// data and not only padding.
+func (u *Unit) addItems(s *elfobj.Section, syms []*elfobj.Symbol) error {
+	sort.SliceStable(syms, func(i, j int) bool {
+		a, b := syms[i], syms[j]
+		return a.Value < b.Value || a.Value == b.Value && a.Size > b.Size
+	})
+	var last *Item
+	at := uint64(0)
+	for _, y := range syms {
+		sized := y.Type == elf.STT_FUNC || y.Type == elf.STT_OBJECT
+		switch {
+		case last != nil && y.Value == last.Start && (y.Size == last.Size() || !sized):
+			last.Syms = append(last.Syms, y)
+			u.bySymbol[y] = last
+			continue
+		case !sized || y.Size == 0:
+			continue // a label inside or between items: resolved by its offset
+		case y.Value < at:
+			return fmt.Errorf("section %q: %q at %#x overlaps %q, which ends at %#x", s.Name, y.Name, y.Value, last.Name, at)
+		case y.Value+y.Size < y.Value || y.Value+y.Size > s.Size():
+			return fmt.Errorf("section %q: %q [%#x, +%#x) lies outside the section of %#x bytes", s.Name, y.Name, y.Value, y.Size, s.Size())
+		}
+		u.addGap(s, at, y.Value)
+		last = &Item{Kind: Datum, Name: y.Name, Section: s, Start: y.Value, End: y.Value + y.Size, Syms: []*elfobj.Symbol{y}}
+		if s.Exec() {
+			last.Kind = Function
+		}
+		u.bySymbol[y] = last
+		u.add(last)
+		at = last.End
+	}
+	u.addGap(s, at, s.Size())
+	return nil
+}
+
+func (u *Unit) addGap(s *elfobj.Section, from, to uint64) {
+	if from >= to {
+		return
+	}
+	if s.Exec() || from > 0 && len(s.RelocsIn(from, to)) == 0 && zero(s, from, to) {
+		return // padding
+	}
+	u.add(&Item{Kind: Anonymous, Name: fmt.Sprintf("%s+%#x", s.Name, from), Section: s, Start: from, End: to})
+}
+
+func zero(s *elfobj.Section, from, to uint64) bool {
+	if s.Type == elf.SHT_NOBITS {
+		return true
+	}
+	for _, b := range s.Data[from:to] {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// addLiterals makes an item of each entry of a mergeable section. Symbols in such sections are the assembler's own.
+func (u *Unit) addLiterals(s *elfobj.Section) {
+	n := uint64(len(s.Data))
+	for at := uint64(0); at < n; {
+		end := min(at+s.EntSize, n)
+		if s.Strings() {
+			for end < n && !zero(s, end-s.EntSize, end) {
+				end = min(end+s.EntSize, n)
+			}
+		}
+		u.add(&Item{Kind: Literal, Name: fmt.Sprintf("%s+%#x", s.Name, at), Section: s, Start: at, End: end})
+		at = end
+	}
+}
+
+func (u *Unit) add(it *Item) {
+	u.Items = append(u.Items, it)
+	u.bySection[it.Section] = append(u.bySection[it.Section], it)
+}
+
+// adopt finds the parents of split-off parts. The compiler names them after their function; a number behind it tells
+// parts of clones apart.
+func (u *Unit) adopt() {
+	byName := map[string]*Item{}
+	for _, it := range u.Items {
+		if it.Kind == Function {
+			byName[it.Name] = it
+		}
+	}
+	for _, it := range u.Items {
+		base, isCold := ColdParent(it.Name)
+		if p := byName[base]; isCold && it.Kind == Function && p != nil {
+			it.Parent = p
+			p.Children = append(p.Children, it)
+		}
+	}
+}
+
+var coldName = regexp.MustCompile(`^(.+)\.cold(\.\d+)?$`)
+
+// ColdParent gives the name of the function whose rarely executed part has the given name.
+func ColdParent(name string) (parent string, ok bool) {
+	m := coldName.FindStringSubmatch(name)
+	if m == nil {
+		return "", false
+	}
+	return m[1], true
+}
+
+var cloneNumber = regexp.MustCompile(`(\.(isra|constprop|part|cold|llvm))?\.\d+$`)
+
+// BaseName is the name without the numbers that the compiler appends: foo.constprop.0 becomes foo.constprop, the
+// static local count.12 becomes count, __UNIQUE_ID_x123 becomes __UNIQUE_ID_x.
+func BaseName(name string) string {
+	if strings.HasPrefix(name, "__UNIQUE_ID_") {
+		return strings.TrimRight(name, "0123456789")
+	}
+	for {
+		m := cloneNumber.FindStringSubmatchIndex(name)
+		if m == nil {
+			return name
+		}
+		keep := name[:m[0]]
+		if m[2] >= 0 {
+			// .isra.0: the kind of clone stays, its number goes
+			return BaseName(keep) + name[m[2]:m[3]]
+		}
+		name = keep
+	}
+}
+
+// ItemOf gives the item that a symbol names, or nil.
+func (u *Unit) ItemOf(s *elfobj.Symbol) *Item { return u.bySymbol[s] }
+
+// ItemsIn gives the items of a section in ascending order.
+func (u *Unit) ItemsIn(s *elfobj.Section) []*Item { return u.bySection[s] }
+
+// ItemAt gives the item that holds the given offset of a section, or nil. The end of the last item counts as part of
+// it, since C allows pointers there.
+func (u *Unit) ItemAt(s *elfobj.Section, off int64) *Item {
+	items := u.bySection[s]
+	i := sort.Search(len(items), func(i int) bool { return int64(items[i].Start) > off })
+	if i == 0 || off < 0 {
+		return nil
+	}
+	if it := items[i-1]; off < int64(it.End) || off == int64(it.End) && i == len(items) {
+		return it
+	}
+	return nil
+}
