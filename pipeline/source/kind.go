@@ -1,0 +1,96 @@
+package source
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"livesplice/pkgfmt"
+)
+
+// archive is the kind of an archive file.
+type archive int
+
+const (
+	kindInvalid archive = iota
+	kindDeb
+	kindTar
+	kindTarXZ
+	kindTarGZ
+	kindTarZstd
+	kindTarBzip2
+)
+
+// filter is the program that decompresses a kind on its standard input, nil for a plain tar.
+func (a archive) filter() []string {
+	switch a {
+	case kindTarXZ:
+		return []string{"xz", "-T0", "-dc"}
+	case kindTarGZ:
+		return []string{"gzip", "-dc"}
+	case kindTarZstd:
+		return []string{"zstd", "-dcq", "--long=31"}
+	case kindTarBzip2:
+		return []string{"bzip2", "-dc"}
+	}
+	return nil
+}
+
+// magics are the first bytes of each kind. The content decides, not the file's name.
+var magics = []struct {
+	kind  archive
+	magic string
+}{
+	{kindDeb, "!<arch>\n"},
+	{kindTarXZ, "\xfd7zXZ\x00"},
+	{kindTarGZ, "\x1f\x8b"},
+	{kindTarZstd, "\x28\xb5\x2f\xfd"},
+	{kindTarBzip2, "BZh"},
+}
+
+func archiveKind(path string) (archive, error) {
+	fail := func(got string, err error) (archive, error) {
+		return kindInvalid, &pkgfmt.InputError{Path: path, Want: want, Got: got, Err: err}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fail("", err)
+	}
+	defer f.Close()
+	head := make([]byte, 512)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fail("", err)
+	}
+	head = head[:n]
+	for _, m := range magics {
+		if bytes.HasPrefix(head, []byte(m.magic)) {
+			return m.kind, nil
+		}
+	}
+	switch {
+	case n == 0:
+		return fail("an empty file", nil)
+	case bytes.HasPrefix(head, []byte("\xed\xab\xee\xdb")):
+		// The source as built is the tar with the spec's patches applied, which only its spec file knows how to do.
+		return fail("an .rpm: unpack a source rpm with `rpmbuild -bp` and give the folder that it makes", nil)
+	case n == 512 && string(head[257:262]) == "ustar":
+		return kindTar, nil
+	}
+	return fail("a file of another kind", nil)
+}
+
+// tarKindOf is the kind that a tar's name tells.
+func tarKindOf(name string) archive {
+	for suffix, kind := range map[string]archive{".xz": kindTarXZ, ".gz": kindTarGZ, ".zst": kindTarZstd, ".bz2": kindTarBzip2} {
+		if strings.HasSuffix(name, suffix) {
+			return kind
+		}
+	}
+	return kindTar
+}
+
+// asError is errors.As for a nil error too.
+func asError[T error](err error, target *T) bool { return err != nil && errors.As(err, target) }

@@ -1,0 +1,195 @@
+// Package source makes a read-only tree of kernel source out of what a distribution ships: a folder, a linux-source
+// .deb, or a tar. Archives are unpacked once, into the cache; a folder is used where it is and never written to.
+package source
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"livesplice/pipeline/cache"
+	"livesplice/pipeline/process"
+	"livesplice/pkgfmt"
+)
+
+// Tree is kernel source in a folder. Nobody writes to it.
+type Tree struct {
+	Dir string // absolute, free of symbolic links; holds Makefile, Kconfig, Kbuild
+
+	// ID names the content, as a key for the cache: of an archive the hex sha256 of its file; of a folder a hash of its
+	// path and its files' names, inodes, sizes and times, which holds on this machine only. Keep it out of results.
+	ID string
+
+	Version Version
+
+	// PackageVersion is that of the .deb ("6.1.190-1"), "" for a tar or a folder.
+	PackageVersion string
+}
+
+const want = "kernel source: a folder, a linux-source .deb or a .tar(.xz,.gz,.zst,.bz2)"
+
+// Open finds or makes the tree of path. Errors are *pkgfmt.InputError for what path is, and *process.MissingError for a
+// program that unpacking takes.
+func Open(ctx context.Context, c *cache.Cache, path string) (*Tree, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, &pkgfmt.InputError{Path: path, Want: want, Err: err}
+	}
+	if st.IsDir() {
+		return openFolder(ctx, path)
+	}
+	return openArchive(ctx, c, path)
+}
+
+func openArchive(ctx context.Context, c *cache.Cache, path string) (*Tree, error) {
+	id, err := c.HashFile(path)
+	if err != nil {
+		return nil, &pkgfmt.InputError{Path: path, Want: want, Err: err}
+	}
+	kind, err := archiveKind(path)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tree{ID: id}
+	if kind == kindDeb {
+		p, err := pkgfmt.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		t.PackageVersion = p.Version
+	}
+	dir, err := c.Dir(ctx, "source", id, func(ctx context.Context, dir string) error {
+		if kind == kindDeb {
+			return unpackDeb(ctx, path, dir)
+		}
+		return unpackTarFile(ctx, path, kind, dir)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if t.Dir, err = top(path, dir); err != nil {
+		return nil, err
+	}
+	t.Version, err = ReadVersion(t.Dir)
+	return t, err
+}
+
+// top is the folder of an unpacked archive that holds the source: the archive's single top folder, or its root.
+func top(archive, dir string) (string, error) {
+	if isSource(dir) {
+		return dir, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	if len(entries) == 1 && isSource(filepath.Join(dir, entries[0].Name())) {
+		return filepath.Join(dir, entries[0].Name()), nil
+	}
+	return "", &pkgfmt.InputError{Path: archive, Want: want, Got: "an archive without a kernel's Makefile and Kconfig at its top"}
+}
+
+func isSource(dir string) bool {
+	for _, name := range []string{"Makefile", "Kconfig", "Kbuild", "scripts/Makefile.build"} {
+		if st, err := os.Stat(filepath.Join(dir, name)); err != nil || !st.Mode().IsRegular() {
+			return false
+		}
+	}
+	return true
+}
+
+// sourceTar matches the archive inside Debian's linux-source packages. Debian also puts linux-patch-*-rt.patch.xz and
+// configs there, which are not the source as built.
+var sourceTar = regexp.MustCompile(`^usr/src/linux-source-[^/]+\.tar(\.(xz|gz|zst|bz2))?$`)
+
+func unpackDeb(ctx context.Context, path, dir string) error {
+	p, err := pkgfmt.Open(path)
+	if err != nil {
+		return err
+	}
+	found := false
+	err = p.Walk(ctx, func(e pkgfmt.Entry, r io.Reader) error {
+		if !sourceTar.MatchString(e.Name) || !e.Mode.IsRegular() {
+			return nil
+		}
+		found = true
+		kind := tarKindOf(e.Name)
+		if err := unpackTar(ctx, path+" ("+e.Name+")", r, kind, dir); err != nil {
+			return err
+		}
+		return pkgfmt.ErrStop
+	})
+	if err != nil {
+		return err
+	}
+	if !found {
+		return &pkgfmt.InputError{Path: path, Want: "a linux-source package",
+			Got: fmt.Sprintf("package %s without usr/src/linux-source-*.tar.xz", p.Name)}
+	}
+	return nil
+}
+
+func unpackTarFile(ctx context.Context, path string, kind archive, dir string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return &pkgfmt.InputError{Path: path, Want: want, Err: err}
+	}
+	defer f.Close()
+	return unpackTar(ctx, path, f, kind, dir)
+}
+
+// unpackTar unpacks a tar stream with the programs that are fast at it: xz -T0 uses all cores, where a decoder in Go
+// takes several times as long.
+func unpackTar(ctx context.Context, name string, r io.Reader, kind archive, dir string) error {
+	pr, pw, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer pr.Close()
+	filter := make(chan error, 1)
+	fctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		defer pw.Close()
+		if args := kind.filter(); args != nil {
+			_, err := process.Run(fctx, process.Cmd{Path: args[0], Args: args[1:], Stdin: r, Stdout: pw, Limit: -1})
+			filter <- err
+			return
+		}
+		_, err := io.Copy(pw, r)
+		filter <- err
+	}()
+	_, terr := process.Run(ctx, process.Cmd{Path: "tar", Stdin: pr,
+		Args: []string{"-x", "-f", "-", "-C", dir, "--no-same-owner", "--no-same-permissions", "--delay-directory-restore"}})
+	pr.Close()
+	if terr != nil {
+		stop() // the filter would wait for a reader
+	}
+	ferr := <-filter
+	return unpackError(ctx, name, ferr, terr)
+}
+
+// unpackError tells damage in the archive from a machine's fault. When tar ended early, the filter's error is its echo.
+func unpackError(ctx context.Context, name string, ferr, terr error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var missing *process.MissingError
+	var exit *process.ExitError
+	for _, err := range []error{ferr, terr} {
+		if asError(err, &missing) {
+			return err
+		}
+	}
+	if ferr != nil && (terr == nil || asError(ferr, &exit) && exit.Signal == "") {
+		return &pkgfmt.InputError{Path: name, Want: "a whole, undamaged archive", Err: ferr}
+	}
+	if asError(terr, &exit) && !strings.Contains(string(exit.Stderr), "No space left") {
+		return &pkgfmt.InputError{Path: name, Want: "a whole, undamaged archive", Err: terr}
+	}
+	return terr
+}
