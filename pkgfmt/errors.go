@@ -12,20 +12,18 @@ type InputError struct {
 }
 
 func (e *InputError) Error() string {
-	var b strings.Builder
-	b.WriteString("file \"" + e.Path + "\": ")
-	switch {
-	case e.Got != "" && e.Want != "":
-		b.WriteString(e.Got + ", want " + e.Want)
-	case e.Got != "":
-		b.WriteString(e.Got)
-	default:
-		b.WriteString("want " + e.Want)
+	parts := make([]string, 0, 3)
+	if e.Got != "" && e.Want != "" {
+		parts = append(parts, e.Got+", want "+e.Want)
+	} else if e.Got != "" {
+		parts = append(parts, e.Got)
+	} else if e.Want != "" {
+		parts = append(parts, "want "+e.Want)
 	}
 	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
+		parts = append(parts, e.Err.Error())
 	}
-	return b.String()
+	return "file \"" + e.Path + "\": " + strings.Join(parts, ": ")
 }
 
 func (e *InputError) Unwrap() error { return e.Err }
