@@ -76,6 +76,10 @@ func (u *Unit) resolve(ref *Ref, r elfobj.Reloc) error {
 		return nil
 	}
 	place := int64(r.Sym.Value) + r.Addend + ref.Bias
+	if SpecialSection(r.Sym.Section.Name) {
+		ref.Table, ref.ToOffset = r.Sym.Section, place
+		return nil
+	}
 	it := u.ItemAt(r.Sym.Section, place)
 	if it == nil {
 		// An index that starts below the table (array[i - 1]) names a place outside every item. It is unambiguous

@@ -70,6 +70,9 @@ type Ref struct {
 	ToOffset int64
 	// External is the undefined, absolute or common symbol referred to, nil when To is set; ToOffset is added to it.
 	External *elfobj.Symbol
+	// Table is the special section referred to, which holds no items: replacement code of an alternative. ToOffset is
+	// the place in it.
+	Table *elfobj.Section
 	// Bias is what a PC-relative field subtracts beyond its own address: the bytes from the field to the end of the
 	// instruction. The stored addend is ToOffset (plus the item's place) minus Bias.
 	Bias int64

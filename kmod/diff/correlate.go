@@ -1,0 +1,246 @@
+package diff
+
+import (
+	"sort"
+	"strconv"
+	"strings"
+
+	"livesplice/kmod/unit"
+)
+
+// correlation pairs the items of post with those of pre.
+type correlation struct {
+	pre, post *unit.Unit
+	preOf     map[*unit.Item]*unit.Item // post → pre
+	postOf    map[*unit.Item]*unit.Item
+	// ambiguous are post items that were paired, or left alone, by their order only.
+	ambiguous map[*unit.Item]bool
+}
+
+// correlate pairs items by name where the name is the source's own, by the functions that use them where the compiler
+// appended a number, and anonymous ones by section and order. Literals are compared by content and never paired.
+func correlate(pre, post *unit.Unit) (*correlation, error) {
+	c := &correlation{pre: pre, post: post, preOf: map[*unit.Item]*unit.Item{}, postOf: map[*unit.Item]*unit.Item{}, ambiguous: map[*unit.Item]bool{}}
+	for _, kind := range []unit.Kind{unit.Function, unit.Datum} {
+		c.exact(kind)
+	}
+	c.functionsByBase()
+	if err := c.staticLocals(); err != nil {
+		return nil, err
+	}
+	c.inOrder(unit.Anonymous, func(it *unit.Item) string { return it.Section.Name })
+	return c, nil
+}
+
+func (c *correlation) pair(pre, post *unit.Item) {
+	c.preOf[post], c.postOf[pre] = pre, post
+}
+
+// numbered says whether the compiler appended a number to a datum's name, which then tells nothing.
+func numbered(it *unit.Item) bool {
+	return it.Kind == unit.Datum && unit.BaseName(it.Name) != it.Name
+}
+
+// exact pairs items of equal name, but for data whose names carry a compiler's number. Names are unique within a unit.
+func (c *correlation) exact(kind unit.Kind) {
+	byName := map[string]*unit.Item{}
+	for _, it := range c.pre.Items {
+		if it.Kind == kind && !numbered(it) {
+			for _, s := range it.Syms {
+				byName[s.Name] = it
+			}
+		}
+	}
+	for _, it := range c.post.Items {
+		if it.Kind != kind || numbered(it) {
+			continue
+		}
+		for _, s := range it.Syms {
+			if p := byName[s.Name]; p != nil && c.postOf[p] == nil && c.preOf[it] == nil {
+				c.pair(p, it)
+			}
+		}
+	}
+}
+
+// functionsByBase pairs the one clone of a function left on either side: foo.isra.0 with foo.isra.3.
+//
+// A wrong pair cannot do harm: whoever calls a clone lives in the same unit, and a caller whose callee is not the
+// counterpart counts as changed.
+func (c *correlation) functionsByBase() {
+	left := func(u *unit.Unit, paired map[*unit.Item]*unit.Item) map[string][]*unit.Item {
+		m := map[string][]*unit.Item{}
+		for _, it := range u.Items {
+			if it.Kind == unit.Function && paired[it] == nil {
+				m[unit.BaseName(it.Name)] = append(m[unit.BaseName(it.Name)], it)
+			}
+		}
+		return m
+	}
+	pre, post := left(c.pre, c.postOf), left(c.post, c.preOf)
+	for base, items := range post {
+		if len(items) == 1 && len(pre[base]) == 1 {
+			c.pair(pre[base][0], items[0])
+		}
+	}
+}
+
+// staticLocals pairs variables whose names carry a number by the functions that use them. They keep state, so a wrong
+// pair would do harm: what only the order decides is marked ambiguous.
+func (c *correlation) staticLocals() error {
+	preUsers, err := c.users(c.pre, func(it *unit.Item) *unit.Item { return it })
+	if err != nil {
+		return err
+	}
+	postUsers, err := c.users(c.post, func(it *unit.Item) *unit.Item { return c.preOf[it] })
+	if err != nil {
+		return err
+	}
+	type group struct{ pre, post []*unit.Item }
+	groups, keys := map[string]*group{}, []string{}
+	add := func(key string) *group {
+		g := groups[key]
+		if g == nil {
+			g = &group{}
+			groups[key] = g
+			keys = append(keys, key)
+		}
+		return g
+	}
+	key := func(it *unit.Item, users string) string {
+		return unit.BaseName(it.Name) + "\x00" + it.Section.Type.String() + "\x00" + users
+	}
+	for _, it := range c.pre.Items {
+		if numbered(it) && !Fresh(it) {
+			g := add(key(it, preUsers[it]))
+			g.pre = append(g.pre, it)
+		}
+	}
+	for _, it := range c.post.Items {
+		if numbered(it) && !Fresh(it) {
+			g := add(key(it, postUsers[it]))
+			g.post = append(g.post, it)
+		}
+	}
+	var restPre, restPost []*unit.Item
+	for _, k := range keys {
+		g := groups[k]
+		if len(g.pre) != len(g.post) {
+			restPre, restPost = append(restPre, g.pre...), append(restPost, g.post...)
+			continue
+		}
+		byNumber(g.pre)
+		byNumber(g.post)
+		for i := range g.pre {
+			c.pair(g.pre[i], g.post[i])
+			c.ambiguous[g.post[i]] = len(g.pre) > 1 && !sameNames(g.pre, g.post)
+		}
+	}
+	c.restOfStatics(restPre, restPost)
+	return nil
+}
+
+// restOfStatics pairs variables whose set of users changed. One of a name on each side is certain; no counterpart of
+// the name at all means new; anything else is ambiguous.
+func (c *correlation) restOfStatics(pre, post []*unit.Item) {
+	preBy := map[string][]*unit.Item{}
+	for _, it := range pre {
+		preBy[unit.BaseName(it.Name)] = append(preBy[unit.BaseName(it.Name)], it)
+	}
+	postBy := map[string]int{}
+	for _, it := range post {
+		postBy[unit.BaseName(it.Name)]++
+	}
+	for _, it := range post {
+		base := unit.BaseName(it.Name)
+		switch candidates := preBy[base]; {
+		case len(candidates) == 0:
+		case len(candidates) == 1 && postBy[base] == 1:
+			c.pair(candidates[0], it)
+		default:
+			c.ambiguous[it] = true
+		}
+	}
+}
+
+func sameNames(a, b []*unit.Item) bool {
+	for i := range a {
+		if a[i].Name != b[i].Name {
+			return false
+		}
+	}
+	return true
+}
+
+func byNumber(items []*unit.Item) {
+	number := func(it *unit.Item) int {
+		n, _ := strconv.Atoi(it.Name[strings.LastIndexByte(it.Name, '.')+1:])
+		return n
+	}
+	sort.SliceStable(items, func(i, j int) bool { return number(items[i]) < number(items[j]) })
+}
+
+// users gives for each datum the functions that refer to it, as one string; split-off parts count as their function,
+// since the compiler moves code between them. identity maps a function to the one that names it on both sides.
+func (c *correlation) users(u *unit.Unit, identity func(*unit.Item) *unit.Item) (map[*unit.Item]string, error) {
+	sets := map[*unit.Item]map[string]bool{}
+	for _, it := range u.Items {
+		if it.Kind != unit.Function {
+			continue
+		}
+		refs, err := u.Refs(it)
+		if err != nil {
+			continue // reported where the function itself is compared
+		}
+		owner := it
+		for owner.Parent != nil {
+			owner = owner.Parent
+		}
+		name := owner.Name
+		if p := identity(owner); p != nil {
+			name = p.Name
+		}
+		if i := strings.Index(name, ".part."); i > 0 {
+			name = name[:i]
+		}
+		for _, r := range refs {
+			if r.To != nil && numbered(r.To) {
+				if sets[r.To] == nil {
+					sets[r.To] = map[string]bool{}
+				}
+				sets[r.To][name] = true
+			}
+		}
+	}
+	out := map[*unit.Item]string{}
+	for it, set := range sets {
+		names := make([]string, 0, len(set))
+		for n := range set {
+			names = append(names, n)
+		}
+		sort.Strings(names)
+		out[it] = strings.Join(names, ",")
+	}
+	return out, nil
+}
+
+// inOrder pairs items of a kind by key and by their order among the items with that key.
+func (c *correlation) inOrder(kind unit.Kind, key func(*unit.Item) string) {
+	pre := map[string][]*unit.Item{}
+	for _, it := range c.pre.Items {
+		if it.Kind == kind {
+			pre[key(it)] = append(pre[key(it)], it)
+		}
+	}
+	seen := map[string]int{}
+	for _, it := range c.post.Items {
+		if it.Kind != kind {
+			continue
+		}
+		k := key(it)
+		if i := seen[k]; i < len(pre[k]) {
+			c.pair(pre[k][i], it)
+		}
+		seen[k]++
+	}
+}

@@ -1,0 +1,296 @@
+// Package diff compares the object of one unit as shipped (pre) with the one made from the patched source (post) and
+// extracts what changed. Both are compiled with a section for each function and datum. It is pure: the same objects
+// give the same answer.
+package diff
+
+import (
+	"fmt"
+	"strings"
+
+	"livesplice/kmod/elfobj"
+	"livesplice/kmod/unit"
+)
+
+// Verdict says how an item of post relates to pre.
+type Verdict string
+
+// The verdicts.
+const (
+	Unchanged Verdict = "unchanged"
+	Changed   Verdict = "changed"
+	New       Verdict = "new"
+	Removed   Verdict = "removed"
+)
+
+// Change is the verdict on one function or datum.
+type Change struct {
+	Name    string  `json:"name"`
+	Kind    string  `json:"kind"` // "function" or "datum"
+	Verdict Verdict `json:"verdict"`
+	// Why tells for a changed function what differs: "code", "size", "reference to X", "entry in __bug_table", "cold part".
+	Why string `json:"why,omitempty"`
+
+	item *unit.Item
+}
+
+// Result is what differs between the two objects of a unit.
+type Result struct {
+	Unit     string   `json:"unit"`
+	Changes  []Change `json:"changes"` // changed, new and removed items in the order of post, then the removed ones
+	Counts   Counts   `json:"counts"`
+	Refusals Refusals `json:"refusals,omitempty"`
+
+	Pre, Post *unit.Unit `json:"-"`
+	cmp       *comparer
+	// changed holds the functions of post that replace one of pre, split-off parts excepted; local those that changed
+	// and are carried for callers that are replaced, because ftrace cannot redirect them.
+	changed, local map[*unit.Item]bool
+}
+
+// Counts are numbers of functions.
+type Counts struct {
+	Functions int `json:"functions"`
+	Unchanged int `json:"unchanged"`
+	Changed   int `json:"changed"`
+	New       int `json:"new"`
+	Removed   int `json:"removed"`
+}
+
+// Compare gives the verdict on each item of the unit named name. Errors mean that an object could not be understood;
+// a change that cannot be made live is a refusal in the result.
+func Compare(name string, preObj, postObj *elfobj.Object) (*Result, error) {
+	if preObj.Machine != postObj.Machine {
+		return nil, fmt.Errorf("%s: pre is an object of %v, post of %v", name, preObj.Machine, postObj.Machine)
+	}
+	r := &Result{Unit: name, changed: map[*unit.Item]bool{}, local: map[*unit.Item]bool{}}
+	var err error
+	if r.Pre, err = unit.New(preObj); err != nil {
+		return nil, fmt.Errorf("%s: pre: %w", name, err)
+	}
+	if r.Post, err = unit.New(postObj); err != nil {
+		return nil, fmt.Errorf("%s: post: %w", name, err)
+	}
+	r.cmp = &comparer{special: map[*unit.Unit]*tables{}, fresh: map[[2]*unit.Item]bool{}}
+	if r.cmp.correlation, err = correlate(r.Pre, r.Post); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	for _, u := range []*unit.Unit{r.Pre, r.Post} {
+		if r.cmp.special[u], err = readTables(u); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if err := r.functions(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	r.data()
+	r.removed()
+	r.Refusals.Sort()
+	return r, nil
+}
+
+// PreOf gives the counterpart in pre of an item of post, or nil.
+func (r *Result) PreOf(post *unit.Item) *unit.Item { return r.cmp.preOf[post] }
+
+// Replaced gives the functions of post that take the place of one of pre, in the order of post.
+func (r *Result) Replaced() []*unit.Item {
+	var out []*unit.Item
+	for _, it := range r.Post.Items {
+		if r.changed[it] {
+			out = append(out, it)
+		}
+	}
+	return out
+}
+
+func (r *Result) functions() error {
+	why := map[*unit.Item]string{}
+	for _, it := range r.Post.Items {
+		if it.Kind != unit.Function || r.PreOf(it) == nil {
+			continue
+		}
+		w, err := r.whyChanged(r.PreOf(it), it)
+		if err != nil {
+			return err
+		}
+		if w == "" {
+			continue
+		}
+		why[it] = w
+		// A function and the part split off it are one: replacing either replaces both.
+		for p := it.Parent; p != nil; p = p.Parent {
+			if why[p] == "" {
+				why[p] = "its part " + it.Name + " changed"
+			}
+		}
+	}
+	if err := r.replaceCallers(why); err != nil {
+		return err
+	}
+	for _, it := range r.Post.Items {
+		if it.Kind != unit.Function {
+			continue
+		}
+		r.Counts.Functions++
+		switch pre := r.PreOf(it); {
+		case pre == nil:
+			r.Counts.New++
+			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: New, item: it})
+		case why[it] != "":
+			r.Counts.Changed++
+			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Changed, Why: why[it], item: it})
+			if it.Parent == nil && !r.local[it] {
+				r.changed[it] = true
+				r.checkReplaceable(pre)
+			}
+		default:
+			r.Counts.Unchanged++
+		}
+	}
+	return nil
+}
+
+// whyChanged compares two functions and names the first difference; an empty answer means none.
+func (r *Result) whyChanged(pre, post *unit.Item) (string, error) {
+	same, err := r.cmp.function(pre, post)
+	if err != nil || same {
+		return "", err
+	}
+	if pre.Size() != post.Size() {
+		return "code", nil
+	}
+	a, err := r.Pre.Refs(pre)
+	if err != nil {
+		return "", err
+	}
+	b, err := r.Post.Refs(post)
+	if err != nil {
+		return "", err
+	}
+	if len(a) != len(b) || !equalOutside(pre.Bytes(), post.Bytes(), a) {
+		return "code", nil
+	}
+	for i := range a {
+		if a[i].Offset != b[i].Offset || a[i].Type != b[i].Type || !r.cmp.target(a[i], b[i]) {
+			return "reference to " + refName(b[i]), nil
+		}
+	}
+	return "entry in a special section", nil
+}
+
+func refName(r unit.Ref) string {
+	switch {
+	case r.To != nil:
+		return r.To.Name
+	case r.External != nil:
+		return r.External.Name
+	}
+	return r.Table.Name
+}
+
+// checkReplaceable refuses functions that livepatch cannot redirect.
+func (r *Result) checkReplaceable(pre *unit.Item) {
+	switch sec := pre.Section.Name; {
+	case strings.HasPrefix(sec, ".init."), strings.HasPrefix(sec, ".exit."), strings.HasPrefix(sec, ".meminit."), strings.HasPrefix(sec, ".ref.text"):
+		r.refuse(InitCode, pre, "code in "+sec+" changed, which a running kernel no longer executes or has freed",
+			"leave this part to the next reboot: take it out of the patch, or carry it by a hook")
+	case sec == ".noinstr.text" || sec == ".entry.text" || sec == ".cpuidle.text" && !r.hasFentry(pre):
+		r.refuse(NoInstr, pre, "the function is in "+sec+", where tracing and so livepatch are not allowed",
+			"change its callers instead, or reboot into a fixed kernel")
+	case pre.Weak():
+		r.refuse(WeakFunction, pre, "the function is weak: another definition may be the one in the kernel",
+			"patch the definition that the kernel uses")
+	case !r.hasFentry(pre):
+		r.refuse(NoFentry, pre, "the function has no fentry call (notrace), so livepatch cannot redirect it",
+			"change its callers instead, or reboot into a fixed kernel")
+	}
+}
+
+// data refuses changes to what the kernel has initialised already.
+func (r *Result) data() {
+	for _, it := range r.Post.Items {
+		if it.Kind != unit.Datum && it.Kind != unit.Anonymous {
+			continue
+		}
+		pre, table := r.PreOf(it), bootTable(it.Section.Name)
+		switch {
+		case pre == nil && table != "":
+			r.change(it, New)
+			r.refusePost(TableChanged, it, "new "+table+": the kernel reads "+it.Section.Name+" only at boot or when a module loads",
+				"take it out of the patch; it takes effect with the next reboot")
+		case pre == nil:
+			if it.Kind == unit.Datum && !Fresh(it) {
+				r.change(it, New)
+			}
+		case Fresh(it) && table == "" && !unreferencedByCode(it):
+		default:
+			same, err := r.cmp.content(pre, it)
+			if err == nil && same {
+				continue
+			}
+			r.change(it, Changed)
+			if table != "" {
+				r.refusePost(TableChanged, it, table+" changed: the kernel has read "+it.Section.Name+" already",
+					"take it out of the patch; it takes effect with the next reboot")
+				continue
+			}
+			what := "initialised content"
+			if pre.Size() != it.Size() {
+				what = fmt.Sprintf("size (%d to %d bytes)", pre.Size(), it.Size())
+			}
+			r.refusePost(DataChanged, it, what+" of existing data changed, and the running kernel's copy may have changed since boot",
+				"change the code that uses it instead, or bring a hook that changes it")
+		}
+	}
+}
+
+// unreferencedByCode says whether anonymous data is found by the kernel through its section's bounds, not by code.
+func unreferencedByCode(it *unit.Item) bool {
+	return it.Kind == unit.Anonymous && !strings.HasPrefix(it.Section.Name, ".rodata") && !strings.HasPrefix(it.Section.Name, ".data") &&
+		!strings.HasPrefix(it.Section.Name, ".bss") && !strings.HasPrefix(it.Section.Name, ".init.")
+}
+
+// bootTable says what a section holds that the kernel walks at boot or module load, or "" for ordinary data.
+func bootTable(section string) string {
+	for _, t := range []struct{ prefix, what string }{
+		{"___ksymtab", "exported symbol"}, {"__ksymtab", "exported symbol"}, {"__kcrctab", "exported symbol"}, {"___kcrctab", "exported symbol"},
+		{".initcall", "initcall"}, {".con_initcall", "initcall"}, {".init.setup", "kernel parameter"}, {"__param", "module parameter"},
+		{".modinfo", "module information"}, {"_ftrace_events", "trace event"}, {"_ftrace_eval_map", "trace event"},
+		{"__tracepoints", "tracepoint"}, {"__syscalls_metadata", "system call"}, {"__bpf_raw_tp_map", "tracepoint"},
+		{"_error_injection_whitelist", "error injection entry"}, {"_kprobe_blacklist", "kprobe blacklist entry"},
+		{".BTF_ids", "BTF id"}, {".static_call_tramp_key", "static call"}, {".pci_fixup", "PCI quirk"}, {"__tracepoint_str", "trace string"},
+	} {
+		if strings.HasPrefix(section, t.prefix) {
+			return t.what
+		}
+	}
+	return ""
+}
+
+func (r *Result) change(it *unit.Item, v Verdict) {
+	r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "datum", Verdict: v, item: it})
+}
+
+func (r *Result) removed() {
+	for _, it := range r.Pre.Items {
+		if it.Kind != unit.Function && (it.Kind != unit.Datum || Fresh(it)) || r.cmp.postOf[it] != nil {
+			continue
+		}
+		kind := "datum"
+		if it.Kind == unit.Function {
+			kind = "function"
+			r.Counts.Removed++
+		}
+		r.Changes = append(r.Changes, Change{Name: it.Name, Kind: kind, Verdict: Removed, item: it})
+		if t := bootTable(it.Section.Name); t != "" {
+			r.refuse(TableChanged, it, t+" removed: the running kernel keeps it", "take the removal out of the patch")
+		}
+	}
+}
+
+func (r *Result) refuse(code Code, pre *unit.Item, reason, remedy string) {
+	r.Refusals = append(r.Refusals, Refusal{Code: code, Unit: r.Unit, Subject: pre.Name, Source: r.Pre.Source(pre), Reason: reason, Remedy: remedy})
+}
+
+func (r *Result) refusePost(code Code, post *unit.Item, reason, remedy string) {
+	r.Refusals = append(r.Refusals, Refusal{Code: code, Unit: r.Unit, Subject: post.Name, Source: r.Post.Source(post), Reason: reason, Remedy: remedy})
+}

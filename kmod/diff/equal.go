@@ -1,0 +1,117 @@
+package diff
+
+import (
+	"bytes"
+	"debug/elf"
+
+	"livesplice/kmod/unit"
+)
+
+// comparer answers whether items of pre and post are the same, relocated fields compared by what they name.
+type comparer struct {
+	*correlation
+	special map[*unit.Unit]*tables
+	// fresh remembers comparisons of unnamed data; an entry that is being computed counts as equal, which ends cycles.
+	fresh map[[2]*unit.Item]bool
+}
+
+// function says whether two functions, with the entries of special sections that belong to them, are the same.
+// Parts moved out of the hot path are items of their own.
+func (c *comparer) function(pre, post *unit.Item) (bool, error) {
+	same, err := c.content(pre, post)
+	if err != nil || !same {
+		return false, err
+	}
+	a, b := c.special[c.pre].of[pre], c.special[c.post].of[post]
+	if len(a) != len(b) {
+		return false, nil
+	}
+	for i := range a {
+		if same, err := c.entry(a[i], b[i]); err != nil || !same {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// content compares bytes and references of two items of any kind.
+func (c *comparer) content(pre, post *unit.Item) (bool, error) {
+	if pre.Size() != post.Size() || (pre.Section.Type == elf.SHT_NOBITS) != (post.Section.Type == elf.SHT_NOBITS) {
+		return false, nil
+	}
+	a, err := c.pre.Refs(pre)
+	if err != nil {
+		return false, err
+	}
+	b, err := c.post.Refs(post)
+	if err != nil {
+		return false, err
+	}
+	return c.references(a, b) && equalOutside(pre.Bytes(), post.Bytes(), a), nil
+}
+
+// references compares two lists of references one by one.
+func (c *comparer) references(a, b []unit.Ref) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Offset != b[i].Offset || a[i].Type != b[i].Type || !c.target(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// equalOutside compares bytes outside the relocated fields. What stands in a field of RELA relocations is ignored by
+// linkers and loaders.
+func equalOutside(a, b []byte, refs []unit.Ref) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	at := uint64(0)
+	for _, r := range refs {
+		if !bytes.Equal(a[at:r.Offset], b[at:r.Offset]) {
+			return false
+		}
+		at = max(at, r.Offset+uint64(r.Field.Size))
+	}
+	return bytes.Equal(a[at:], b[at:])
+}
+
+// target says whether two references name the same place.
+func (c *comparer) target(a, b unit.Ref) bool {
+	if a.ToOffset != b.ToOffset {
+		return false
+	}
+	if a.Table != nil || b.Table != nil {
+		return false // read by the entry that holds it, not as a reference
+	}
+	if a.To == nil || b.To == nil {
+		return a.To == nil && b.To == nil && a.External.Name == b.External.Name && a.External.Shndx == b.External.Shndx
+	}
+	if Fresh(a.To) && Fresh(b.To) {
+		return c.sameFresh(a.To, b.To)
+	}
+	return c.preOf[b.To] == a.To
+}
+
+func (c *comparer) sameFresh(a, b *unit.Item) bool {
+	if a.Kind != b.Kind || a.Kind == unit.Datum && freshBase(a.Name) != freshBase(b.Name) {
+		return false
+	}
+	if a.Kind == unit.Literal && a.Section.Flags != b.Section.Flags {
+		return false
+	}
+	key := [2]*unit.Item{a, b}
+	if known, ok := c.fresh[key]; ok {
+		return known
+	}
+	c.fresh[key] = true
+	same, err := c.content(a, b)
+	if freshBase(a.Name) == "descriptor" {
+		same, err = true, nil // dynamic debug: the line in it is noise, its strings are the function's own
+	}
+	c.fresh[key] = same && err == nil
+	return c.fresh[key]
+}

@@ -1,0 +1,387 @@
+package diff
+
+import (
+	"debug/elf"
+	"fmt"
+	"slices"
+	"strings"
+
+	"livesplice/kmod/elfobj"
+	"livesplice/kmod/unit"
+)
+
+// Extract is the part of post that an update carries: changed and new functions with their cold parts, the data that
+// only they use, the entries of special sections that belong to them, and nothing else.
+type Extract struct {
+	Unit string
+	Obj  *elfobj.Object
+	// Functions are the carried functions in the order of post.
+	Functions []Carried
+	// Needs are the undefined symbols of Obj with what each stands for, in order of first use.
+	Needs []Need
+}
+
+// Carried is one function in the extract.
+type Carried struct {
+	Post *unit.Item
+	// Pre is the function that it takes the place of; nil when it is new, or is called only by carried functions.
+	Pre *unit.Item
+	// Entry is the global symbol that the module's list of functions refers to; nil when Pre is.
+	Entry *elfobj.Symbol
+}
+
+// Need is a place outside the extract: an item of pre that stays where it is in the running kernel, or a name that
+// the unit itself does not define.
+type Need struct {
+	Sym *elfobj.Symbol // undefined symbol of the extract; its name may differ from the place's
+	Pre *unit.Item     // nil for an external name
+	// Name is the external name when Pre is nil.
+	Name string
+}
+
+// Extract makes the object that an update carries for this unit. prefix tells apart the entry symbols of several
+// units in one module. What cannot be carried is returned as Refusals.
+func (r *Result) Extract(prefix string) (*Extract, error) {
+	x := &extractor{Result: r, prefix: prefix, out: &elfobj.Object{Machine: r.Post.Obj.Machine, OSABI: r.Post.Obj.OSABI, Flags: r.Post.Obj.Flags},
+		placed: map[*unit.Item]*elfobj.Symbol{}, sections: map[string]*elfobj.Section{}, needs: map[string]*elfobj.Symbol{}, defined: map[string]bool{}}
+	x.ext = &Extract{Unit: r.Unit, Obj: x.out}
+	x.include()
+	for _, it := range x.items {
+		x.place(it)
+	}
+	for _, it := range x.items {
+		x.copyRefs(it)
+	}
+	for _, it := range x.items {
+		for _, e := range r.cmp.special[r.Post].of[it] {
+			x.copyEntry(e)
+		}
+	}
+	x.unknownSections()
+	x.entries()
+	if len(x.refusals) > 0 {
+		x.refusals.Sort()
+		return nil, slices.Compact(x.refusals)
+	}
+	return x.ext, nil
+}
+
+type extractor struct {
+	*Result
+	prefix   string
+	out      *elfobj.Object
+	ext      *Extract
+	items    []*unit.Item // carried, in the order of post
+	carried  map[*unit.Item]bool
+	placed   map[*unit.Item]*elfobj.Symbol // where each carried item is in out
+	sections map[string]*elfobj.Section    // of out, for data that shares them
+	needs    map[string]*elfobj.Symbol     // by what they stand for
+	defined  map[string]bool               // names that out uses already
+	refusals Refusals
+}
+
+// include finds what must be carried: the replaced functions and, from there, all that has no place in the running
+// kernel.
+func (x *extractor) include() {
+	x.carried = map[*unit.Item]bool{}
+	var visit func(it *unit.Item)
+	visit = func(it *unit.Item) {
+		if x.carried[it] {
+			return
+		}
+		x.carried[it] = true
+		for _, c := range it.Children {
+			visit(c)
+		}
+		refs, err := x.Post.Refs(it)
+		if err != nil {
+			x.cannot(UnknownCode, it, err.Error(), "report this as a bug of livesplice, with the object")
+			return
+		}
+		x.visitRefs(refs, visit)
+		for _, e := range x.cmp.special[x.Post].of[it] {
+			x.visitRefs(e.refs, visit)
+			x.visitRefs(e.replacement.refs, visit)
+		}
+	}
+	for _, it := range x.Replaced() {
+		visit(it)
+	}
+	for _, it := range x.Post.Items {
+		if x.carried[it] {
+			x.items = append(x.items, it)
+		}
+	}
+}
+
+func (x *extractor) visitRefs(refs []unit.Ref, visit func(*unit.Item)) {
+	for _, ref := range refs {
+		if ref.To != nil && x.carry(ref) {
+			visit(ref.To)
+		}
+	}
+}
+
+// carry says whether the item that a reference names must be part of the extract. Function pointers stay those of the
+// running kernel: only direct calls go to the new copy of a replaced function.
+func (x *extractor) carry(ref unit.Ref) bool {
+	it := ref.To
+	root := it
+	for root.Parent != nil {
+		root = root.Parent
+	}
+	switch {
+	case Fresh(it), x.PreOf(it) == nil && x.PreOf(root) == nil, x.local[root]:
+		return true
+	case it != root:
+		// A split-off part goes with its function. One whose function stays is not reached from here.
+		return x.carried[root] || x.changed[root]
+	case x.changed[it]:
+		return ref.Direct || ref.ToOffset != 0 // a place inside the function: jump tables, alternatives
+	case it.Kind == unit.Function && x.carried[it] && ref.ToOffset != 0:
+		return true
+	}
+	return x.PreOf(it) == nil
+}
+
+// place puts an item's bytes into a section of out and makes its symbol.
+func (x *extractor) place(it *unit.Item) {
+	src := it.Section
+	if src.Flags&elf.SHF_GROUP != 0 {
+		// The copy stands alone: a COMDAT group would let the linker drop it.
+		src = &elfobj.Section{Name: src.Name, Type: src.Type, Flags: src.Flags &^ elf.SHF_GROUP, Align: src.Align, EntSize: src.EntSize}
+	}
+	var s *elfobj.Section
+	switch {
+	case it.Kind == unit.Function:
+		name := ".text." + it.Name
+		if strings.HasPrefix(src.Name, ".text.unlikely") {
+			name = ".text.unlikely." + it.Name
+		}
+		s = &elfobj.Section{Name: name, Type: elf.SHT_PROGBITS, Flags: src.Flags, Align: src.Align}
+		x.out.Sections = append(x.out.Sections, s)
+	default:
+		s = x.section(src)
+	}
+	at := appendTo(s, it.Bytes(), it.Size(), max(src.Align, 1), it.Start)
+	sym := &elfobj.Symbol{Name: it.Name, Value: at, Size: it.Size(), Bind: elf.STB_LOCAL, Type: elf.STT_OBJECT, Section: s}
+	switch {
+	case it.Kind == unit.Function:
+		sym.Type = elf.STT_FUNC
+	case len(it.Syms) == 0:
+		sym = x.out.SectionSymbol(s)
+	}
+	if len(it.Syms) > 0 && x.PreOf(it) == nil && it.Global() {
+		sym.Bind = elf.STB_GLOBAL // another unit of the same update may refer to it
+	}
+	if sym.Type != elf.STT_SECTION {
+		x.out.Symbols = append(x.out.Symbols, sym)
+		x.defined[sym.Name] = true
+	}
+	x.placed[it] = sym
+	if len(it.Syms) == 0 {
+		// Items without a name are reached through the section's symbol; their place is remembered in a stand-in.
+		x.placed[it] = &elfobj.Symbol{Value: at, Section: s}
+	}
+}
+
+// section gives the section of out that collects items of one of post.
+func (x *extractor) section(src *elfobj.Section) *elfobj.Section {
+	s := x.sections[src.Name]
+	if s == nil || s.Type != src.Type || s.Flags != src.Flags {
+		s = &elfobj.Section{Name: src.Name, Type: src.Type, Flags: src.Flags, Align: src.Align, EntSize: src.EntSize}
+		x.sections[src.Name] = s
+		x.out.Sections = append(x.out.Sections, s)
+	}
+	s.Align = max(s.Align, src.Align)
+	return s
+}
+
+// appendTo adds data at an offset that is as much aligned as the item was at start in a section of the given alignment.
+func appendTo(s *elfobj.Section, data []byte, size, align, start uint64) uint64 {
+	for align > 1 && start%align != 0 {
+		align /= 2
+	}
+	at := (s.Size() + align - 1) &^ (align - 1)
+	if s.Type == elf.SHT_NOBITS {
+		s.NoBitsSize = at + size
+		return at
+	}
+	s.Data = append(s.Data, make([]byte, at-uint64(len(s.Data)))...)
+	s.Data = append(s.Data, data...)
+	return at
+}
+
+// copyRefs writes the relocations of a placed item.
+func (x *extractor) copyRefs(it *unit.Item) {
+	refs, err := x.Post.Refs(it)
+	if err != nil {
+		return // refused by include
+	}
+	p := x.placed[it]
+	for _, ref := range refs {
+		x.reloc(p.Section, p.Value, ref, it, x.carry)
+		x.staticCallKey(ref)
+	}
+}
+
+// reloc adds to section s the relocation that ref is, for an item or entry that begins at base. local says whether the
+// reference goes to the copy of a carried item.
+func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit.Item, local func(unit.Ref) bool) {
+	rel := elfobj.Reloc{Offset: base + ref.Offset, Type: ref.Type, Addend: ref.ToOffset - ref.Bias}
+	switch {
+	case ref.Table != nil:
+		x.cannot(NotExtractable, in, "refers to "+ref.Table.Name, "report this as a bug of livesplice, with the patch")
+		return
+	case ref.To == nil && ref.External.Shndx == elf.SHN_UNDEF:
+		rel.Sym = x.need(nil, ref.External.Name, ref.External.Type)
+	case ref.To == nil:
+		x.cannot(NotExtractable, in, "refers to "+ref.External.Name+", an absolute or common symbol", "define it in a source file, or reboot into a fixed kernel")
+		return
+	case x.carried[ref.To] && local(ref):
+		p := x.placed[ref.To]
+		rel.Sym = p
+		if len(ref.To.Syms) == 0 {
+			rel.Sym = x.out.SectionSymbol(p.Section)
+			rel.Addend += int64(p.Value)
+		}
+	default:
+		if x.cmp.ambiguous[ref.To] {
+			x.cannot(AmbiguousStatic, ref.To, "which of several static variables of this name it is cannot be told from the functions that use it",
+				"give the variables different names in the patch, or keep their users as they are")
+			return
+		}
+		pre := x.PreOf(ref.To)
+		rel.Sym = x.need(pre, pre.Name, pre.Syms[0].Type)
+	}
+	r := x.out.AddRela(s)
+	r.Relocs = append(r.Relocs, rel)
+}
+
+// need gives the undefined symbol for a place outside the extract. It keeps the place's own name where it can, since
+// objtool knows some functions by name.
+func (x *extractor) need(pre *unit.Item, name string, typ elf.SymType) *elfobj.Symbol {
+	key := "extern " + name
+	if pre != nil {
+		key = "item " + name
+	}
+	if s := x.needs[key]; s != nil {
+		return s
+	}
+	alias := name
+	for n := 1; x.defined[alias]; n++ {
+		alias = fmt.Sprintf("%s..%s.%d", name, x.prefix, n)
+	}
+	s := &elfobj.Symbol{Name: alias, Bind: elf.STB_GLOBAL, Type: elf.STT_NOTYPE, Shndx: elf.SHN_UNDEF}
+	if pre != nil && alias == name && !pre.Global() {
+		// Two units may have static functions of this name: each needs a symbol of its own.
+		s.Name = fmt.Sprintf("%s..%s", name, x.prefix)
+	}
+	x.defined[s.Name] = true
+	x.needs[key] = s
+	x.out.Symbols = append(x.out.Symbols, s)
+	x.ext.Needs = append(x.ext.Needs, Need{Sym: s, Pre: pre, Name: name})
+	return s
+}
+
+// staticCallKey keeps the key of a static call that carried code makes in the symbol table: objtool writes the entry
+// of .static_call_sites with it. Without the key it writes the trampoline, which the kernel can only translate for
+// exported ones.
+func (x *extractor) staticCallKey(ref unit.Ref) {
+	name := ""
+	switch {
+	case ref.External != nil:
+		name = ref.External.Name
+	case ref.To != nil:
+		name = ref.To.Name
+	}
+	base, ok := strings.CutPrefix(name, "__SCT__")
+	if !ok {
+		return
+	}
+	key := x.Post.Obj.Symbol("__SCK__" + base)
+	if key == nil {
+		return
+	}
+	if it := x.Post.ItemOf(key); it != nil {
+		if pre := x.PreOf(it); pre != nil {
+			x.need(pre, pre.Name, elf.STT_OBJECT)
+		}
+		return
+	}
+	x.need(nil, key.Name, elf.STT_NOTYPE)
+}
+
+// copyEntry copies an entry of a special section that belongs to a carried function.
+func (x *extractor) copyEntry(e entry) {
+	s := x.section(e.section)
+	at := appendTo(s, e.section.Data[e.start:e.end], e.end-e.start, 1, 0)
+	owner := e.refs[0].To
+	local := func(ref unit.Ref) bool { return ref.To == owner || x.carry(ref) }
+	for i, ref := range e.refs {
+		if ref.Table != nil && i == 1 && e.section.Name == ".altinstructions" {
+			x.copyReplacement(s, at, ref, e)
+			continue
+		}
+		x.reloc(s, at, ref, owner, local)
+	}
+}
+
+// copyReplacement copies the code of an alternative and makes the entry at base in s point to it.
+func (x *extractor) copyReplacement(s *elfobj.Section, base uint64, ref unit.Ref, e entry) {
+	src := ref.Table
+	dst := x.section(src)
+	r := e.replacement
+	at := uint64(0)
+	if r.section != nil {
+		at = appendTo(dst, src.Data[r.start:r.end], r.end-r.start, 1, 0)
+		for _, rr := range r.refs {
+			x.reloc(dst, at, rr, e.refs[0].To, func(ref unit.Ref) bool { return ref.To == e.refs[0].To || x.carry(ref) })
+		}
+	}
+	rela := x.out.AddRela(s)
+	rela.Relocs = append(rela.Relocs, elfobj.Reloc{Offset: base + ref.Offset, Type: ref.Type, Sym: x.out.SectionSymbol(dst), Addend: int64(at)})
+}
+
+// unknownSections refuses data that points into the middle of carried code without being a known table: the kernel may
+// walk it, and would find only the old code.
+func (x *extractor) unknownSections() {
+	for _, it := range x.Post.Items {
+		if it.Kind == unit.Function || x.carried[it] {
+			continue
+		}
+		refs, err := x.Post.Refs(it)
+		if err != nil {
+			x.cannot(UnknownSection, it, err.Error(), "report this as a bug of livesplice, with the object")
+			continue
+		}
+		for _, ref := range refs {
+			if ref.To != nil && ref.To.Kind == unit.Function && x.carried[ref.To] && ref.ToOffset != 0 && ref.ToOffset < int64(ref.To.Size()) {
+				x.cannot(UnknownSection, it, fmt.Sprintf("section %s points into %s, and what it means is not known", it.Section.Name, ref.To.Name),
+					"report this as a bug of livesplice, with the kernel's version")
+			}
+		}
+	}
+}
+
+// entries makes the global symbols by which the module's list of functions finds the carried ones.
+func (x *extractor) entries() {
+	for _, it := range x.items {
+		if it.Kind != unit.Function {
+			continue
+		}
+		c := Carried{Post: it}
+		if x.changed[it] {
+			p := x.placed[it]
+			c.Pre = x.PreOf(it)
+			c.Entry = &elfobj.Symbol{Name: fmt.Sprintf("livesplice_%s_%d", x.prefix, len(x.ext.Functions)), Value: p.Value, Size: p.Size,
+				Bind: elf.STB_GLOBAL, Type: elf.STT_FUNC, Section: p.Section}
+			x.out.Symbols = append(x.out.Symbols, c.Entry)
+		}
+		x.ext.Functions = append(x.ext.Functions, c)
+	}
+}
+
+func (x *extractor) cannot(code Code, it *unit.Item, reason, remedy string) {
+	x.refusals = append(x.refusals, Refusal{Code: code, Unit: x.Unit, Subject: it.Name, Source: x.Post.Source(it), Reason: reason, Remedy: remedy})
+}

@@ -1,0 +1,90 @@
+package diff
+
+import (
+	"strings"
+
+	"livesplice/kmod/unit"
+)
+
+// hasFentry says whether the function begins with the call that ftrace patches, after an ENDBR64 where there is one.
+func (r *Result) hasFentry(it *unit.Item) bool {
+	refs, err := r.Pre.Refs(it)
+	if err != nil || len(refs) == 0 {
+		return false
+	}
+	f := refs[0]
+	return f.External != nil && f.External.Name == "__fentry__" && f.Direct && (f.Offset == 1 || f.Offset == 5)
+}
+
+// replaceCallers deals with changed functions that ftrace cannot redirect. The kernel defines inline as notrace, so
+// that every inline function that the compiler did not inline is one, the body of each system call among them. When
+// all its uses are direct calls within the unit, its callers are replaced instead and call the new copy; this goes up
+// until each caller can be redirected. What remains is refused later, by checkReplaceable.
+//
+// Source: include/linux/compiler_types.h, v6.1.
+func (r *Result) replaceCallers(why map[*unit.Item]string) error {
+	callers, err := r.callers()
+	if err != nil {
+		return err
+	}
+	var work []*unit.Item
+	for _, it := range r.Post.Items {
+		if why[it] != "" {
+			work = append(work, it)
+		}
+	}
+	for len(work) > 0 {
+		it := work[0]
+		work = work[1:]
+		pre := r.PreOf(it)
+		if it.Parent != nil || pre == nil || r.local[it] || r.hasFentry(pre) || !carriable(pre) || !carriable(it) || callers[it].taken {
+			continue
+		}
+		r.local[it] = true
+		for _, c := range callers[it].by {
+			for c.Parent != nil {
+				c = c.Parent
+			}
+			if why[c] == "" && r.PreOf(c) != nil {
+				why[c] = "calls " + it.Name + ", which ftrace cannot redirect"
+				work = append(work, c)
+			}
+		}
+	}
+	return nil
+}
+
+// carriable says whether a copy of a function can serve all that use it: it is local to the unit and ordinary code.
+func carriable(it *unit.Item) bool {
+	sec := it.Section.Name
+	return !it.Global() && (strings.HasPrefix(sec, ".text") || sec == ".sched.text")
+}
+
+// use says who refers to a function: functions by direct calls, and whether its address is taken.
+type use struct {
+	by    []*unit.Item
+	taken bool
+}
+
+func (r *Result) callers() (map[*unit.Item]use, error) {
+	uses := map[*unit.Item]use{}
+	for _, it := range r.Post.Items {
+		refs, err := r.Post.Refs(it)
+		if err != nil {
+			return nil, err
+		}
+		for _, ref := range refs {
+			if ref.To == nil || ref.To.Kind != unit.Function || ref.To == it || ref.To.Parent == it || it.Parent == ref.To {
+				continue
+			}
+			u := uses[ref.To]
+			if it.Kind == unit.Function && ref.Direct && ref.ToOffset == 0 {
+				u.by = append(u.by, it)
+			} else {
+				u.taken = true
+			}
+			uses[ref.To] = u
+		}
+	}
+	return uses, nil
+}
