@@ -30,24 +30,36 @@ func (im *Image) Export(name string) (Export, bool) {
 // gplOnly is KSYM_FLAG_GPL_ONLY of a byte in __kflagstab. Source: include/linux/module_symbol.h, v7.2.
 const gplOnly = 1
 
-// readExports reads the tables of struct kernel_symbol: __ksymtab and __ksymtab_gpl, or (7.2) one __ksymtab and a byte
-// of flags for each entry in __kflagstab. Source: include/asm-generic/vmlinux.lds.h, v5.10, v6.1, v6.12, v7.2.
+// exportTable is the bytes of one of the export tables and their address; no bytes when the image has no such table.
+type exportTable struct {
+	name string
+	addr uint64
+	data []byte
+}
+
+// readExports reads __ksymtab and __ksymtab_gpl, or (7.2) one __ksymtab and in __kflagstab a byte of flags for each
+// entry. The other tables are 5.10's. Source: include/asm-generic/vmlinux.lds.h, v5.10, v6.1, v6.12, v7.2.
 func (im *Image) readExports() error {
-	plain, gpl, flags := im.table("__ksymtab"), im.table("__ksymtab_gpl"), im.table("__kflagstab")
-	count, err := im.readKsymtab("__ksymtab", plain, false)
-	if err != nil {
-		return err
-	}
-	if len(flags.data) > 0 {
-		if count != len(flags.data) {
-			return fmt.Errorf("__kflagstab: %d flags for %d exports", len(flags.data), count)
+	for _, table := range []struct {
+		name string
+		gpl  bool
+	}{
+		{"__ksymtab", false}, {"__ksymtab_gpl", true},
+		{"__ksymtab_unused", false}, {"__ksymtab_unused_gpl", true}, {"__ksymtab_gpl_future", true},
+	} {
+		exports, err := im.readTable(im.exportTable(table.name))
+		if err != nil {
+			return err
 		}
-		for i, f := range flags.data {
-			im.exports[i].GPL = f&gplOnly != 0
+		if table.name == "__ksymtab" {
+			if err := setFlags(exports, im.exportTable("__kflagstab").data); err != nil {
+				return err
+			}
 		}
-	}
-	if _, err = im.readKsymtab("__ksymtab_gpl", gpl, true); err != nil {
-		return err
+		for i := range exports {
+			exports[i].GPL = exports[i].GPL || table.gpl
+		}
+		im.exports = append(im.exports, exports...)
 	}
 	slices.SortFunc(im.exports, func(a, b Export) int { return cmp.Compare(a.Name, b.Name) })
 	for i := 1; i < len(im.exports); i++ {
@@ -58,78 +70,88 @@ func (im *Image) readExports() error {
 	return nil
 }
 
-// table is the bytes between __start_<name> and __stop_<name>, or the section of that name where kallsyms does not know
-// these symbols, for want of CONFIG_KALLSYMS_ALL.
-func (im *Image) table(name string) (t struct {
-	addr uint64
-	data []byte
-}) {
+// setFlags puts the bytes of __kflagstab to the exports, if there are any.
+func setFlags(exports []Export, flags []byte) error {
+	if len(flags) == 0 {
+		return nil
+	}
+	if len(flags) != len(exports) {
+		return fmt.Errorf("__kflagstab: %d flags for %d exports", len(flags), len(exports))
+	}
+	for i, f := range flags {
+		exports[i].GPL = f&gplOnly != 0
+	}
+	return nil
+}
+
+// exportTable is what lies between __start_<name> and __stop_<name>, or the section of that name where kallsyms does
+// not know these symbols, for want of CONFIG_KALLSYMS_ALL.
+func (im *Image) exportTable(name string) exportTable {
 	start, stop := im.Lookup("__start_"+name), im.Lookup("__stop_"+name)
 	if len(start) == 1 && len(stop) == 1 && stop[0].Addr > start[0].Addr {
 		if data, ok := im.Bytes(start[0].Addr, stop[0].Addr-start[0].Addr); ok {
-			t.addr, t.data = start[0].Addr, data
-			return t
+			return exportTable{name, start[0].Addr, data}
 		}
 	}
-	if s, ok := im.SectionByName(name); ok {
-		t.addr, t.data = s.Addr, im.data(s)
+	s, ok := im.SectionByName(name)
+	if !ok {
+		return exportTable{name: name}
 	}
-	return t
+	return exportTable{name, s.Addr, im.data(s)}
 }
 
-// ksymtabForms is struct kernel_symbol: value, name, namespace. With CONFIG_HAVE_ARCH_PREL32_RELOCATIONS (x86_64, arm64,
-// s390, ...) each is 32 bits to add to its own address, else a pointer. Source: include/linux/export.h, v5.10, v6.1;
-// include/linux/export-internal.h, v7.2.
-var ksymtabForms = []struct {
-	width int
-	field func(addr uint64, field []byte) uint64
-}{
-	{4, func(addr uint64, field []byte) uint64 {
-		if offset := int32(binary.LittleEndian.Uint32(field)); offset != 0 {
-			return addr + uint64(int64(offset))
+// readTable reads an array of struct kernel_symbol: value, name and namespace. Under
+// CONFIG_HAVE_ARCH_PREL32_RELOCATIONS (x86_64, arm64, s390, ...) each is 32 bits to add to the field's own address, else
+// a 64-bit pointer. The table is of the one kind in which every entry makes sense.
+// Source: include/linux/export.h, v5.10, v6.1; include/linux/export-internal.h, v7.2.
+func (im *Image) readTable(t exportTable) ([]Export, error) {
+	exports, err := im.readEntries(t, 4, func(place uint64, field []byte) uint64 {
+		offset := int32(binary.LittleEndian.Uint32(field))
+		if offset == 0 {
+			return 0 // an export from assembler in 6.1 has no namespace
 		}
-		return 0 // assembler's exports have no namespace before 6.4
-	}},
-	{8, func(_ uint64, field []byte) uint64 { return binary.LittleEndian.Uint64(field) }},
-}
-
-// readKsymtab appends a table's entries, in the form in which all of them make sense.
-func (im *Image) readKsymtab(name string, t struct {
-	addr uint64
-	data []byte
-}, gpl bool) (count int, err error) {
-	before := len(im.exports)
-	for i, form := range ksymtabForms {
-		size := 3 * form.width
-		formErr := error(nil)
-		if len(t.data)%size != 0 {
-			formErr = fmt.Errorf("%s: %d bytes are no multiple of %d", name, len(t.data), size)
-		}
-		im.exports = slices.Grow(im.exports[:before], len(t.data)/size)
-		for at := 0; at < len(t.data) && formErr == nil; at += size {
-			var fields [3]uint64
-			for j := range fields {
-				place := at + j*form.width
-				fields[j] = form.field(t.addr+uint64(place), t.data[place:])
-			}
-			e := Export{Addr: fields[0], GPL: gpl}
-			var ok bool
-			if e.Name, ok = im.cString(fields[1], maxNameLen); !ok || e.Name == "" {
-				formErr = fmt.Errorf("%s: entry %d: no name at %#x", name, at/size, fields[1])
-			} else if e.Namespace, ok = im.cString(fields[2], maxNamespace); !ok && fields[2] != 0 {
-				formErr = fmt.Errorf("%s: entry %d: %q: no namespace at %#x", name, at/size, e.Name, fields[2])
-			}
-			im.exports = append(im.exports, e)
-		}
-		if formErr == nil {
-			return len(im.exports) - before, nil
-		}
-		if i == 0 {
-			err = formErr
-		}
+		return place + uint64(int64(offset))
+	})
+	if err == nil {
+		return exports, nil
 	}
-	return 0, err
+	pointers, pointerErr := im.readEntries(t, 8, func(_ uint64, field []byte) uint64 {
+		return binary.LittleEndian.Uint64(field)
+	})
+	if pointerErr == nil {
+		return pointers, nil
+	}
+	return nil, fmt.Errorf("%s: %w", t.name, err)
 }
 
 // maxNamespace bounds a namespace; the longest are lists of modules.
 const maxNamespace = 4096
+
+// readEntries reads entries of three fields of so many bytes each, of which pointer makes an address.
+func (im *Image) readEntries(t exportTable, width int, pointer func(place uint64, field []byte) uint64) ([]Export, error) {
+	size := 3 * width
+	if len(t.data)%size != 0 {
+		return nil, fmt.Errorf("%d bytes are no multiple of %d", len(t.data), size)
+	}
+	exports := make([]Export, 0, len(t.data)/size)
+	for at := 0; at < len(t.data); at += size {
+		field := func(i int) uint64 {
+			place := at + i*width
+			return pointer(t.addr+uint64(place), t.data[place:])
+		}
+		value, name, namespace := field(0), field(1), field(2)
+		e := Export{Addr: value}
+		var ok bool
+		if e.Name, ok = im.cString(name, maxNameLen); !ok || e.Name == "" {
+			return nil, fmt.Errorf("entry %d: no name at %#x", at/size, name)
+		}
+		if e.Namespace, ok = im.cString(namespace, maxNamespace); !ok && namespace != 0 {
+			return nil, fmt.Errorf("entry %d: %q: no namespace at %#x", at/size, e.Name, namespace)
+		}
+		if _, ok = im.Section(value); !ok && len(im.At(value)) == 0 {
+			return nil, fmt.Errorf("entry %d: %q: its value %#x lies outside the image", at/size, e.Name, value)
+		}
+		exports = append(exports, e)
+	}
+	return exports, nil
+}

@@ -31,18 +31,25 @@ func (l Layout) String() string {
 	return text + fmt.Sprintf(", aligned to %d", l.Align)
 }
 
+// maxCandidates bounds the work on a corrupt image. Nothing else in a kernel has the form of a token table.
+const maxCandidates = 16
+
+// errNames is the reason that says least about a candidate.
+var errNames = errors.New("no names and markers before it that fit each other")
+
 // readKallsyms finds and decodes the tables. They lie in .rodata of all kernels known, but any section with data may
-// hold them. A candidate must pass every check; the error tells how far the best one came.
+// hold them. A candidate must pass every check.
 func (im *Image) readKallsyms() error {
 	err := errors.New("no token table in the image: CONFIG_KALLSYMS is off, or the layout is not known")
+	candidates := 0
 	for _, align := range []int{8, 4} {
 		for _, s := range im.sections {
-			if s.Exec && !s.Write || s.NoBits { // 7.2's .data is executable by its flags
+			if s.NoBits {
 				continue
 			}
-			skip := min(-s.Addr&7, s.Size)
+			skip := min(-s.Addr&7, s.Size) // to where tables may begin
 			data, addr := im.data(s)[skip:], s.Addr+skip
-			for from := 0; ; {
+			for from := 0; candidates < maxCandidates; candidates++ {
 				tokens, ok := findTokens(data, from, align)
 				if !ok {
 					break
@@ -53,7 +60,9 @@ func (im *Image) readKallsyms() error {
 					im.index()
 					return nil
 				}
-				err = fmt.Errorf("token table at %#x: %w", addr+uint64(tokens.start), e)
+				if candidates == 0 || errors.Is(err, errNames) {
+					err = fmt.Errorf("token table at %#x: %w", addr+uint64(tokens.start), e)
+				}
 			}
 		}
 	}
@@ -64,7 +73,7 @@ func (im *Image) readKallsyms() error {
 func (im *Image) readTables(data []byte, addr uint64, tokens *tokenTable, align int) error {
 	names, ok := findNames(data, tokens, align)
 	if !ok {
-		return errors.New("no names and markers before it that fit each other")
+		return errNames
 	}
 	symbols, err := names.expand(&tokens.tokens)
 	if err != nil {

@@ -80,6 +80,7 @@ func (im *Image) readELF() (err error) {
 		return fmt.Errorf("ELF: type %v, a linked kernel is %v or %v", file.Type, elf.ET_EXEC, elf.ET_DYN)
 	}
 	im.Machine = file.Machine
+	var total uint64
 	for _, s := range file.Sections {
 		if s.Flags&elf.SHF_ALLOC == 0 || s.Size == 0 {
 			continue
@@ -98,12 +99,18 @@ func (im *Image) readELF() (err error) {
 				s.Name, s.Size, s.Offset, len(im.raw))
 		}
 		im.sections = append(im.sections, section)
+		if !section.NoBits {
+			total += s.Size
+		}
 		if s.Type == elf.SHT_NOTE && im.BuildID == nil {
 			im.BuildID = readBuildID(im.data(section))
 		}
 	}
 	if len(im.sections) == 0 {
 		return errors.New("ELF: no section headers")
+	}
+	if total > uint64(len(im.raw)) {
+		return fmt.Errorf("ELF: sections overlap: %#x bytes in a file of %#x", total, len(im.raw))
 	}
 	slices.SortStableFunc(im.sections, func(a, b Section) int { return cmp.Compare(a.Addr, b.Addr) })
 	return nil

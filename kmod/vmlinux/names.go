@@ -13,19 +13,18 @@ import (
 // follow each other in all versions; seqs_of_names (6.2, and stable releases of 6.1) comes between the markers and the
 // token table at first, and later at the very end. Source: scripts/kallsyms.c, write_src, v5.10, v6.1, v6.12, v7.2.
 type nameTable struct {
-	count    int    // symbols
-	numSyms  int    // offset of kallsyms_num_syms in the section
-	records  []byte // kallsyms_names
-	uleb128  bool   // a length of 128 or more takes two bytes (6.1); else one byte
-	seqsAt   int    // offset of seqs_of_names when it follows the markers; else 0
-	markedAt int    // offset of kallsyms_markers
+	count   int    // symbols
+	numSyms int    // offset of kallsyms_num_syms in the section
+	records []byte // kallsyms_names
+	uleb128 bool   // a length of 128 or more takes two bytes (6.1); else one byte
+	seqsAt  int    // offset of seqs_of_names when it follows the markers; else 0
 }
 
 const (
 	// maxSymbols bounds what a corrupt image can ask for. Debian's 7.2 has 0.2 million.
-	maxSymbols = 4 << 20
+	maxSymbols = 2 << 20
 	// maxNameBytes bounds the expanded names. Debian's 7.2 has 5 million bytes of them.
-	maxNameBytes = 256 << 20
+	maxNameBytes = 64 << 20
 	// A block is the records between two markers.
 	minBlock = 256 * 2
 	maxBlock = 256 * (2 + maxNameLen)
@@ -35,7 +34,8 @@ const (
 // believes it when everything else fits: the distance to the token table, the count, and each marker against its record.
 func findNames(data []byte, tokens *tokenTable, align int) (*nameTable, bool) {
 	u32 := func(at int) int { return int(binary.LittleEndian.Uint32(data[at:])) }
-	for at := tokens.start - 8; at >= 0; at -= align {
+	const farthest = maxSymbols/256*4 + maxSymbols*3 // markers and sequence numbers of as many
+	for at := tokens.start - 8; at >= max(0, tokens.start-farthest); at -= align {
 		if u32(at) != 0 || u32(at+4) < minBlock || u32(at+4) > maxBlock {
 			continue
 		}
@@ -85,9 +85,7 @@ func namesBefore(data []byte, markers, run, distance int, seqs bool, align int) 
 				if !ok || alignUp(end, align) != markers || !allZero(data[end:markers]) {
 					continue
 				}
-				t := &nameTable{
-					count: count, numSyms: start - align, records: data[start:end], uleb128: uleb128, markedAt: markers,
-				}
+				t := &nameTable{count: count, numSyms: start - align, records: data[start:end], uleb128: uleb128}
 				if seqs {
 					t.seqsAt = markers + alignUp(4*b, align)
 				}

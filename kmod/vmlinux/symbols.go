@@ -62,14 +62,13 @@ func (im *Image) Covering(addr uint64) (s Symbol, size uint64, ok bool) {
 		return Symbol{}, 0, false
 	}
 	s = im.symbols[im.search(im.symbols[next-1].Addr)]
-	if next < len(im.symbols) {
-		size = im.symbols[next].Addr - s.Addr
+	section, inside := im.Section(s.Addr)
+	if !inside {
+		return Symbol{}, 0, false
 	}
-	if section, inside := im.Section(s.Addr); inside {
-		rest := section.Addr + section.Size - s.Addr
-		if size == 0 || size > rest {
-			size = rest
-		}
+	size = section.Addr + section.Size - s.Addr
+	if next < len(im.symbols) {
+		size = min(size, im.symbols[next].Addr-s.Addr)
 	}
 	if addr-s.Addr >= size {
 		return Symbol{}, 0, false

@@ -16,12 +16,12 @@ type Symver struct {
 	Name      string
 	CRC       uint32 // of the symbol's type; 0 without CONFIG_MODVERSIONS
 	Module    string // "vmlinux", or a module's path in the tree without suffix: "fs/ext4/ext4"
-	GPL       bool   // EXPORT_SYMBOL_GPL, else EXPORT_SYMBOL
+	GPL       bool   // for GPL modules only
 	Namespace string // "" for none
 }
 
 // ParseSymvers reads a Module.symvers: per line CRC, name, module, export type and namespace, with a tab between.
-// Holds since 5.4, which added the namespace, and since 5.10 in this order. A line of another form, and a name that
+// A line of another form, and a name that
 // comes twice, are errors that name the line. Source: scripts/mod/modpost.c, read_dump, v5.10, v7.2.
 func ParseSymvers(r io.Reader) (Symvers, error) {
 	all := Symvers{}
@@ -57,8 +57,8 @@ func parseSymver(line string) (Symver, error) {
 		return Symver{}, fmt.Errorf("symbol %q of module %q: both must be there", v.Name, v.Module)
 	}
 	switch fields[3] {
-	case "EXPORT_SYMBOL":
-	case "EXPORT_SYMBOL_GPL":
+	case "EXPORT_SYMBOL", "EXPORT_UNUSED_SYMBOL":
+	case "EXPORT_SYMBOL_GPL", "EXPORT_UNUSED_SYMBOL_GPL", "EXPORT_SYMBOL_GPL_FUTURE": // all but the first are 5.10's
 		v.GPL = true
 	default:
 		return Symver{}, fmt.Errorf("export type %q: want EXPORT_SYMBOL or EXPORT_SYMBOL_GPL", fields[3])
