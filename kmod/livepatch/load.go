@@ -1,0 +1,225 @@
+package livepatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// memoryPerByte is how many bytes of available memory are wanted for each byte
+// of a module, beside memoryFloor: the copy read, the kernel's copy, the module
+// laid out, and as much again to spare.
+const (
+	memoryPerByte = 8
+	memoryFloor   = 8 << 20
+)
+
+// fits refuses an update that is not for the running kernel. Nothing is changed.
+func (h *Host) fits(u *Update) error {
+	if u.Err != nil {
+		return u.Err
+	}
+	m := u.Manifest
+	release, err := h.Release()
+	if err != nil {
+		return err
+	}
+	running, err := h.BuildID()
+	if err != nil {
+		return err
+	}
+	switch {
+	case m.Release != release:
+		return refuse(u.thing(), "it is for kernel %s, kernel %s runs", m.Release, release)
+	case m.BuildID != running:
+		return refuse(u.thing(), "it is for build-id %s of kernel %s, build-id %s runs: the same release was built twice", m.BuildID, release, running)
+	}
+	if m.Empty() {
+		return nil
+	}
+	if why := h.cannotLivepatch(release); why != "" {
+		return refuse(u.thing(), "%s", why)
+	}
+	for _, o := range m.Objects {
+		if o.Name == VMLinux || !h.exists("sys/module", o.Name) {
+			continue // A module that is loaded later is the kernel's business.
+		}
+		loaded, err := h.ModuleBuildID(o.Name)
+		if err != nil {
+			return fmt.Errorf("module %q: %w", o.Name, err)
+		}
+		if loaded != o.BuildID {
+			return refuse(u.thing(), "module %q that is loaded has build-id %s, the update is for %s", o.Name, loaded, o.BuildID)
+		}
+	}
+	return nil
+}
+
+// ensure makes sure that u is applied, whatever an earlier run left behind. It
+// says whether anything had to be done.
+func (h *Host) ensure(ctx context.Context, u *Update) (bool, error) {
+	l, err := h.livepatch(u.Manifest.Module)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, h.load(ctx, u)
+	case err != nil:
+		return false, err
+	case l.Enabled && !l.Transition:
+		return false, nil
+	case !l.Enabled:
+		if err := h.waitSettled(ctx); err != nil {
+			return false, err
+		}
+		return true, h.load(ctx, u)
+	}
+	if err := h.finishApply(ctx, l.Module); err != nil {
+		return false, err
+	}
+	return true, errors.Join(h.verify(u), h.unloadLeftovers(ctx))
+}
+
+// load applies u: it checks that u fits, waits for other transitions, loads the
+// module, waits for its transition, and verifies what the kernel shows. It
+// returns a *Blocked when the transition did not end, the kernel being as
+// before; what u replaced is unloaded.
+func (h *Host) load(ctx context.Context, u *Update) error {
+	if err := h.fits(u); err != nil {
+		return err
+	}
+	image, err := h.image(u)
+	if err != nil {
+		return err
+	}
+	if free, ok := h.availableMemory(); ok && free < memoryFloor+memoryPerByte*int64(len(image)) {
+		return refuse(u.thing(), "%d MiB of memory are available, %d MiB are wanted", free>>20, (memoryFloor+memoryPerByte*int64(len(image)))>>20)
+	}
+	if err := h.waitSettled(ctx); err != nil {
+		return err
+	}
+	if err := h.noteForeign(u); err != nil {
+		return err
+	}
+	module := u.Manifest.Module
+	if h.loaded(module) {
+		// Loaded and yet no livepatch: one that was undone or replaced. The
+		// kernel enables a livepatch only as its module is loaded.
+		if err := h.unload(ctx, module); err != nil {
+			return err
+		}
+	}
+	if err := h.Kernel.InitModule(image); err != nil {
+		return h.explain(u, err)
+	}
+	if err := h.finishApply(ctx, module); err != nil {
+		return err
+	}
+	if err := h.verify(u); err != nil {
+		return errors.Join(err, h.disable(context.WithoutCancel(ctx), module))
+	}
+	return h.unloadLeftovers(ctx)
+}
+
+// loaded says whether module is among the modules.
+func (h *Host) loaded(module string) bool {
+	names, err := h.Modules()
+	return err == nil && slices.Contains(names, module)
+}
+
+// noteForeign tells of livepatches that are not livesplice's and that u, being
+// cumulative, will replace: the kernel replaces whatever is there.
+func (h *Host) noteForeign(u *Update) error {
+	if !u.Manifest.Replace {
+		return nil
+	}
+	all, err := h.Livepatches()
+	if err != nil {
+		return err
+	}
+	for _, l := range all {
+		if _, ours := l.ID(); !ours {
+			h.tell("note: livepatch %q is not of livesplice; update %s replaces it", l.Module, u.ID)
+		}
+	}
+	return nil
+}
+
+// explain turns the error of init_module(2) into what it means for a livepatch.
+// Source: kernel/module/main.c, kernel/module/signing.c and
+// kernel/livepatch/core.c, v6.1.
+func (h *Host) explain(u *Update, err error) error {
+	thing := fmt.Sprintf("module %q", u.Manifest.Module)
+	switch {
+	case errors.Is(err, unix.EBUSY):
+		return &Blocked{Module: u.Manifest.Module, Reason: "another transition began just now; it is not applied"}
+	case errors.Is(err, unix.EKEYREJECTED), errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOKEY):
+		return refuse(thing, "the kernel wants a signature by a key that it knows (%v): %s", err, h.signaturePolicy())
+	case errors.Is(err, unix.ENOEXEC):
+		return refuse(thing, "the kernel does not take it for a module of its own (%v): the kernel log has the reason", err)
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
+		return refuse(thing, "the kernel does not accept it (%v): the kernel log has the reason", err)
+	}
+	return fmt.Errorf("%s: loading: %w", thing, err)
+}
+
+// verify asks the kernel whether the livepatch is what the manifest says: each
+// function is there, each object that is loaded is patched.
+func (h *Host) verify(u *Update) error {
+	for _, o := range u.Manifest.Objects {
+		dir := path.Join("sys/kernel/livepatch", u.Manifest.Module, o.Name)
+		for _, f := range o.Functions {
+			// The kernel shows position 1 for a name that is unique.
+			name := fmt.Sprintf("%s,%d", f.Name, max(f.SymPos, 1))
+			if !h.exists(dir, name) {
+				return fmt.Errorf("livepatch %q: the manifest says that it replaces %s of %s, the kernel shows no such function", u.Manifest.Module, name, o.Name)
+			}
+		}
+		if o.Name != VMLinux && !h.exists("sys/module", o.Name) {
+			continue
+		}
+		patched, err := h.attr(dir, "patched")
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // before Linux 6.1
+		}
+		if err != nil {
+			return err
+		}
+		if patched != "1" {
+			return fmt.Errorf("livepatch %q: object %q is not patched", u.Manifest.Module, o.Name)
+		}
+	}
+	return nil
+}
+
+// unloadLeftovers unloads the modules of livesplice that are loaded without
+// being a livepatch any longer: those that were replaced.
+func (h *Host) unloadLeftovers(ctx context.Context) error {
+	names, err := h.Modules()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		if _, ours := moduleID(name); !ours {
+			continue
+		}
+		// A replaced livepatch's folder vanishes a moment after the transition.
+		if l, err := h.livepatch(name); err == nil && (l.Enabled || l.Transition) {
+			continue
+		}
+		gone, err := h.waitGone(ctx, name)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case !gone:
+			errs = append(errs, fmt.Errorf("livepatch %q: replaced or undone, but still there after %v", name, h.Timeout))
+		default:
+			errs = append(errs, h.unload(ctx, name))
+		}
+	}
+	return errors.Join(errs...)
+}
