@@ -1,0 +1,111 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"livesplice/pipeline/cache"
+	"livesplice/pipeline/process"
+)
+
+// bootFiles is all that QEMU reads.
+type bootFiles struct {
+	vmlinuz string
+	initrd  string
+	root    string // ext4 image, only ever used as a snapshot
+	accel   string // "kvm" or "tcg"
+	scratch string // holds initrd; of no use once QEMU has started
+}
+
+// kernelFiles is a shipped kernel on this machine's disk.
+type kernelFiles struct {
+	vmlinuz string
+	modules string // "…/lib/modules/<release>"
+}
+
+func prepare(ctx context.Context, c *cache.Cache, cfg Config) (_ *bootFiles, err error) {
+	if _, err := process.Look(qemuProgram); err != nil {
+		return nil, err
+	}
+	kernel, err := findKernel(ctx, c, cfg)
+	if err != nil {
+		return nil, err
+	}
+	root, err := rootImage(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	agent, err := buildAgent(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	scratch, err := os.MkdirTemp("", "livesplice-vm-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(scratch)
+		}
+	}()
+	b := &bootFiles{vmlinuz: kernel.vmlinuz, initrd: filepath.Join(scratch, "initrd"), root: root, scratch: scratch}
+	if err := writeInitrd(ctx, b.initrd, agent, kernel, cfg.Modules); err != nil {
+		return nil, err
+	}
+	b.accel = accelerator(ctx, c, kernel.vmlinuz)
+	return b, nil
+}
+
+// findKernel is the kernel that cfg names, unpacked into the cache if it is a package.
+func findKernel(ctx context.Context, c *cache.Cache, cfg Config) (kernelFiles, error) {
+	switch {
+	case cfg.Image != "" && (cfg.Vmlinuz != "" || cfg.ModulesDir != ""):
+		return kernelFiles{}, errors.New("vm: both Image and Vmlinuz given")
+	case cfg.Vmlinuz != "" && cfg.ModulesDir != "":
+		return kernelFiles{cfg.Vmlinuz, cfg.ModulesDir}, nil
+	case cfg.Image == "":
+		return kernelFiles{}, errors.New("vm: neither Image nor Vmlinuz with ModulesDir given")
+	}
+	sum, err := c.HashFile(cfg.Image)
+	if err != nil {
+		return kernelFiles{}, err
+	}
+	dir, err := c.Dir(ctx, "vm-kernel", sum[:32], func(ctx context.Context, dir string) error {
+		return unpackKernel(ctx, cfg.Image, dir)
+	})
+	if err != nil {
+		return kernelFiles{}, err
+	}
+	return locateKernel(cfg.Image, dir)
+}
+
+// unpackKernel unpacks a linux-image package. Only boot and lib stay.
+func unpackKernel(ctx context.Context, deb, dir string) error {
+	if _, err := process.Run(ctx, process.Cmd{Path: "dpkg-deb", Args: []string{"--extract", deb, dir}}); err != nil {
+		return fmt.Errorf("file %q: %w", deb, err)
+	}
+	return os.RemoveAll(filepath.Join(dir, "usr", "share"))
+}
+
+// locateKernel finds vmlinuz and modules of the one kernel below dir. Since Debian 13 the modules are in usr/lib.
+func locateKernel(deb, dir string) (kernelFiles, error) {
+	images, err := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*"))
+	if err != nil {
+		return kernelFiles{}, err
+	}
+	if len(images) != 1 {
+		return kernelFiles{}, fmt.Errorf("file %q: %d files boot/vmlinuz-*, want a linux-image package with one", deb, len(images))
+	}
+	release := strings.TrimPrefix(filepath.Base(images[0]), "vmlinuz-")
+	for _, lib := range []string{"lib", "usr/lib"} {
+		modules := filepath.Join(dir, lib, "modules", release)
+		if st, err := os.Stat(filepath.Join(modules, "kernel")); err == nil && st.IsDir() {
+			return kernelFiles{images[0], modules}, nil
+		}
+	}
+	return kernelFiles{}, fmt.Errorf("file %q: no modules of %s", deb, release)
+}

@@ -1,0 +1,122 @@
+package vm
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"livesplice/ci/archive"
+	"livesplice/pipeline/cache"
+	"livesplice/pipeline/process"
+)
+
+// The recipe of the root. A change of any of it makes another root.
+const (
+	rootSuite    = "bookworm"
+	rootPackages = "kmod,procps,rpm"
+	rootSize     = "2G" // sparse; the guest's disk
+	// rootHook runs in mmdebstrap with the tree as $1. rpm gets a database of its own, where Debian's rpm looks for it.
+	rootHook = `set -eu
+echo livesplice > "$1/etc/hostname"
+rm -f "$1/etc/resolv.conf"
+mkdir -p "$1/sysroot"
+chroot "$1" rpm --initdb`
+	// rootPack runs with the tar as $1 and the image as $2. It removes the tree itself: when it runs in a user
+	// namespace, nobody outside can.
+	rootPack = `set -eu
+tree="$2.tree"
+mkdir "$tree"
+tar --extract --numeric-owner --preserve-permissions --exclude='./dev/*' --file="$1" --directory="$tree"
+mke2fs -q -t ext4 -L root -E lazy_itable_init=1,lazy_journal_init=1 -J size=16 -d "$tree" "$2" ` + rootSize + `
+rm -rf "$tree" "$1"`
+)
+
+// rootOptions keep out what no test reads.
+var rootOptions = []string{
+	"--variant=apt", "--format=tar", "--include=" + rootPackages,
+	"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
+	"--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/info/*",
+}
+
+// rootImage is the path of the root's ext4 image, made on first use from the mirror that the machine has configured.
+func rootImage(ctx context.Context, c *cache.Cache) (string, error) {
+	recipe := strings.Join(append([]string{rootSuite, rootHook, rootPack}, rootOptions...), "\x00")
+	sum := sha256.Sum256([]byte(recipe))
+	dir, err := c.Dir(ctx, "vm-root", hex.EncodeToString(sum[:16]), makeRoot)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "root.ext4"), nil
+}
+
+func makeRoot(ctx context.Context, dir string) error {
+	mirror, err := debianMirror(ctx)
+	if err != nil {
+		return fmt.Errorf("vm root: %w", err)
+	}
+	aptOptions, err := acquireOptions(ctx)
+	if err != nil {
+		return fmt.Errorf("vm root: %w", err)
+	}
+	args := append([]string{"--quiet", "--customize-hook=" + rootHook}, rootOptions...)
+	for _, o := range aptOptions {
+		args = append(args, "--aptopt="+o)
+	}
+	tarball := filepath.Join(dir, "root.tar")
+	args = append(args, rootSuite, tarball, "deb "+mirror+" "+rootSuite+" main")
+	if _, err := process.Run(ctx, process.Cmd{Path: "mmdebstrap", Args: args}); err != nil {
+		return fmt.Errorf("vm root: %w", err)
+	}
+	pack := []string{"/bin/sh", "-c", rootPack, "pack", tarball, filepath.Join(dir, "root.ext4")}
+	if os.Geteuid() != 0 {
+		// The files' owners need a range of user IDs: that of the user in /etc/subuid, as mmdebstrap itself does it.
+		pack = append([]string{"unshare", "--user", "--map-root-user", "--map-auto", "--"}, pack...)
+	}
+	if _, err := process.Run(ctx, process.Cmd{Path: pack[0], Args: pack[1:]}); err != nil {
+		return fmt.Errorf("vm root: %w", err)
+	}
+	return nil
+}
+
+// debianMirror is the mirror from which this machine takes Debian's main suite.
+func debianMirror(ctx context.Context) (string, error) {
+	a, err := archive.Open("")
+	if err != nil {
+		return "", err
+	}
+	sources, err := a.Sources(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range sources {
+		// Those with a dash are updates, security and backports, which a mirror may keep elsewhere.
+		if !strings.ContainsAny(s.Suite, "-/") {
+			return s.URI, nil
+		}
+	}
+	return "", errors.New("apt has no Debian mirror configured")
+}
+
+// acquireOptions are the machine's own settings of how to reach a mirror, in apt.conf syntax.
+func acquireOptions(ctx context.Context) ([]string, error) {
+	res, err := process.Run(ctx, process.Cmd{Path: "apt-config", Args: []string{"dump", "Acquire"}})
+	if err != nil {
+		return nil, err
+	}
+	var options []string
+	for line := range strings.Lines(string(res.Stdout)) {
+		line = strings.TrimSuffix(strings.TrimSpace(line), ";")
+		for _, p := range []string{"Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries", "Acquire::Force"} {
+			if strings.HasPrefix(line, p) && !strings.HasSuffix(line, `""`) {
+				options = append(options, line)
+				break
+			}
+		}
+	}
+	return options, nil
+}
