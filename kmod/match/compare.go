@@ -1,0 +1,235 @@
+package match
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"livesplice/kmod/arch"
+	"livesplice/kmod/diff"
+	"livesplice/kmod/unit"
+	"livesplice/kmod/vmlinux"
+)
+
+// place is what a reference names: an item of the unit or an external symbol.
+type place struct {
+	item   *unit.Item
+	extern string
+}
+
+func (p place) String() string {
+	if p.item != nil {
+		return p.item.Name
+	}
+	return p.extern
+}
+
+// attempt is the comparison of one item of pre with the bytes at one address of run.
+type attempt struct {
+	m    *matcher
+	addr uint64
+	// values are the addresses of other places that the relocated fields in run imply.
+	values map[place]uint64
+	// relaxed counts self-patched sites that differ: jump labels and fentry calls which objtool made nops.
+	relaxed int
+	seen    map[seenKey]bool
+}
+
+type seenKey struct {
+	item *unit.Item
+	addr uint64
+}
+
+// difference is why an attempt does not hold.
+type difference struct {
+	offset uint64
+	reason string
+	insn   bool // the difference is in the bytes of an instruction
+}
+
+// compare holds an item against run at addr: bytes outside relocated and self-patched fields must be equal, and each
+// relocated field must name a place that can be what pre names there.
+func (a *attempt) compare(it *unit.Item, addr uint64) *difference {
+	key := seenKey{it, addr}
+	if a.seen[key] {
+		return nil
+	}
+	a.seen[key] = true
+	want := it.Bytes()
+	if want == nil {
+		return nil // .bss: no bytes to compare
+	}
+	have, ok := a.m.run.Bytes(addr, it.Size())
+	if !ok {
+		return &difference{reason: "the shipped binary has no bytes there"}
+	}
+	refs, err := a.m.pre.Refs(it)
+	if err != nil {
+		return &difference{reason: err.Error()}
+	}
+	patched := a.selfPatched(it, want, have, refs)
+	at := uint64(0)
+	for _, r := range refs {
+		if d := a.equal(it, want, have, at, r.Offset, patched); d != nil {
+			return d
+		}
+		at = max(at, r.Offset+uint64(r.Field.Size))
+		if patched.covers(r.Offset) {
+			continue
+		}
+		if d := a.reference(r, addr, have); d != nil {
+			d.offset = r.Offset
+			d.insn = it.Section.Exec()
+			return d
+		}
+	}
+	return a.equal(it, want, have, at, it.Size(), patched)
+}
+
+// sites are byte ranges that the kernel's build or boot rewrites.
+type sites []struct{ start, end uint64 }
+
+func (s sites) covers(off uint64) bool {
+	for _, r := range s {
+		if off >= r.start && off < r.end {
+			return true
+		}
+	}
+	return false
+}
+
+// selfPatched finds the sites where run differs in the one way that objtool makes: at an entry of __jump_table, or at
+// the call to __fentry__, a nop of the same length took the instruction's place.
+//
+// Source: tools/objtool/check.c, handle_jump_alt and annotate_call_site, v6.1.
+func (a *attempt) selfPatched(it *unit.Item, want, have []byte, refs []unit.Ref) sites {
+	var s sites
+	try := func(off uint64) {
+		p, ok := a.m.pre.Arch.Insn(want[off:])
+		if !ok || bytes.Equal(want[off:off+uint64(p.Len)], have[off:off+uint64(p.Len)]) {
+			return
+		}
+		if r, ok := a.m.pre.Arch.Insn(have[off:]); ok && r.Nop && r.Len == p.Len && (p.Jump || p.Call) {
+			s = append(s, struct{ start, end uint64 }{off, off + uint64(p.Len)})
+			a.relaxed++
+		}
+	}
+	for _, off := range a.m.jumpLabels[it] {
+		if off < uint64(len(want)) {
+			try(off)
+		}
+	}
+	if len(refs) > 0 && refs[0].External != nil && refs[0].External.Name == "__fentry__" && refs[0].Offset > 0 {
+		try(refs[0].Offset - 1)
+	}
+	return s
+}
+
+func (a *attempt) equal(it *unit.Item, want, have []byte, from, to uint64, patched sites) *difference {
+	if from >= to || bytes.Equal(want[from:to], have[from:to]) {
+		return nil
+	}
+	for i := from; i < to; i++ {
+		if want[i] != have[i] && !patched.covers(i) {
+			return &difference{offset: i, reason: "different code", insn: it.Section.Exec()}
+		}
+	}
+	return nil
+}
+
+// reference checks one relocated field of code or data that begins at addr and notes what it implies.
+func (a *attempt) reference(r unit.Ref, addr uint64, have []byte) *difference {
+	target := fieldTarget(r, addr, have)
+	base := target - uint64(r.ToOffset)
+	switch {
+	case r.Table != nil:
+		return &difference{reason: "refers to " + r.Table.Name}
+	case r.To == nil:
+		return a.infer(place{extern: r.External.Name}, base, a.m.nameFits(r.External.Name, base))
+	case r.To.Kind == unit.Literal, r.To.Kind == unit.Anonymous:
+		if d := a.compare(r.To, base); d != nil {
+			return &difference{reason: fmt.Sprintf("refers to %#x, where not the same data is: %s", target, d.reason)}
+		}
+		return nil
+	}
+	return a.infer(place{item: r.To}, base, a.m.itemFits(r.To, base))
+}
+
+// fieldTarget is the address that a relocated field of run names: symbol plus offset, without the bias of the
+// instruction's end.
+func fieldTarget(r unit.Ref, addr uint64, have []byte) uint64 {
+	f := have[r.Offset : r.Offset+uint64(r.Field.Size)]
+	var v uint64
+	switch {
+	case r.Field.Size == 8:
+		v = binary.LittleEndian.Uint64(f)
+	case r.Field.Signed || r.Field.PCRel:
+		v = uint64(int64(int32(binary.LittleEndian.Uint32(f))))
+	default:
+		v = uint64(binary.LittleEndian.Uint32(f))
+	}
+	if r.Field.PCRel {
+		v += addr + r.Offset + uint64(r.Bias)
+	}
+	return v
+}
+
+func (a *attempt) infer(p place, base uint64, fits bool) *difference {
+	if !fits {
+		return &difference{reason: fmt.Sprintf("refers to %#x, which is not %s", base, p)}
+	}
+	if known, ok := a.values[p]; ok && known != base {
+		return &difference{reason: fmt.Sprintf("refers to %s at %#x and at %#x", p, known, base)}
+	}
+	a.values[p] = base
+	return nil
+}
+
+// nameFits says whether an external name can be at an address: the symbol table has it there, or does not know the
+// name at all (symbols that a linker script made may be missing).
+func (m *matcher) nameFits(name string, addr uint64) bool {
+	all := m.run.Lookup(name)
+	for _, s := range all {
+		if s.Addr == addr {
+			return true
+		}
+	}
+	return len(all) == 0
+}
+
+// itemFits says whether an item of the unit can be at an address: a symbol of its name is there, the compiler's number
+// apart. A fresh copy that macros make may lack a symbol of its own.
+func (m *matcher) itemFits(it *unit.Item, addr uint64) bool {
+	_, ok := m.symbolOf(it, addr)
+	return ok || diff.Fresh(it) && len(m.run.At(addr)) == 0
+}
+
+// symbolOf gives the symbol of run at addr that an item of pre is, exact names first.
+func (m *matcher) symbolOf(it *unit.Item, addr uint64) (vmlinux.Symbol, bool) {
+	at := m.run.At(addr)
+	for _, y := range it.Syms {
+		for _, s := range at {
+			if s.Name == y.Name {
+				return s, true
+			}
+		}
+	}
+	for _, s := range at {
+		if unit.BaseName(s.Name) == unit.BaseName(it.Name) {
+			return s, true
+		}
+	}
+	return vmlinux.Symbol{}, false
+}
+
+// disassemble shows the instruction that holds an offset of code.
+func disassemble(a arch.Arch, code []byte, off, pc uint64) (text string, start uint64) {
+	for start < uint64(len(code)) {
+		i, ok := a.Insn(code[start:])
+		if !ok || start+uint64(i.Len) > off {
+			break
+		}
+		start += uint64(i.Len)
+	}
+	return a.Disassemble(code[start:], pc+start), start
+}

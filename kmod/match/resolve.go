@@ -1,0 +1,147 @@
+package match
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+
+	"livesplice/kmod/diff"
+	"livesplice/kmod/unit"
+	"livesplice/kmod/vmlinux"
+)
+
+// Binding is the place in the shipped binary that a symbol of an update stands for.
+type Binding struct {
+	Name   string `json:"name"`    // as the shipped symbol table has it
+	SymPos int    `json:"sympos"`  // 0 when the name is unique
+	Addr   uint64 `json:"address"` // link-time address, or per-CPU offset
+	// By is "reference" when a proven function refers to it, "bytes" for a function that is proven itself, "name" when
+	// only patched code refers to it and there is exactly one global symbol of the name.
+	By string `json:"by"`
+}
+
+// Replaced checks that a function to be replaced is proven, and gives its place and the hash of its bytes in run.
+func (r *Result) Replaced(it *unit.Item) (b Binding, sha [sha256.Size]byte, err error) {
+	f := r.m.byItem[it]
+	if f == nil || f.found == nil {
+		return b, sha, r.unproven(it)
+	}
+	if b, err = r.symbol(it, f.found.addr, "bytes"); err != nil {
+		return b, sha, err
+	}
+	code, ok := r.m.run.Bytes(f.found.addr, it.Size())
+	if !ok {
+		return b, sha, r.unproven(it)
+	}
+	return b, sha256.Sum256(code), nil
+}
+
+// Resolve finds the place that an undefined symbol of an extract stands for, and fails with *Mismatch when nothing
+// proves it.
+func (r *Result) Resolve(n diff.Need) (Binding, error) {
+	if n.Pre != nil {
+		return r.resolveItem(n.Pre)
+	}
+	if addr, ok := r.Extern(n.Name); ok {
+		for _, s := range r.m.run.Lookup(n.Name) {
+			if s.Addr == addr {
+				return r.binding(s, "reference"), nil
+			}
+		}
+		return Binding{}, r.differ(n.Name, addr, "the symbol table of the shipped binary does not know the name, so that nothing can refer to it")
+	}
+	return r.global(n.Name)
+}
+
+func (r *Result) resolveItem(it *unit.Item) (Binding, error) {
+	if it.Kind == unit.Function {
+		b, _, err := r.Replaced(it)
+		return b, err
+	}
+	addr, ok := r.Located(it)
+	by := "reference"
+	if !ok {
+		// No proven function of pre refers to it: an item that only patched code, or data, uses.
+		all := r.m.run.Lookup(it.Name)
+		if len(all) != 1 {
+			return Binding{}, r.differ(it.Name, 0, fmt.Sprintf("no function of the unit that is proven refers to it, and the shipped binary has %d symbols of the name", len(all)))
+		}
+		addr, by = all[0].Addr, "name"
+	}
+	a := &attempt{m: r.m, addr: addr, values: map[place]uint64{}, seen: map[seenKey]bool{}}
+	if d := a.compare(it, addr); d != nil {
+		return Binding{}, &Mismatch{Differences: []Difference{*r.m.describe(it, addr, d)}}
+	}
+	return r.symbol(it, addr, by)
+}
+
+// global finds a name that no proven function refers to. A final link has one global definition of a name.
+func (r *Result) global(name string) (Binding, error) {
+	var found []vmlinux.Symbol
+	for _, s := range r.m.run.Lookup(name) {
+		if s.Type >= 'A' && s.Type <= 'Z' {
+			found = append(found, s)
+		}
+	}
+	if len(found) != 1 {
+		return Binding{}, r.differ(name, 0, fmt.Sprintf("the patched code refers to it, and the shipped binary has %d global symbols of the name", len(found)))
+	}
+	return r.binding(found[0], "name"), nil
+}
+
+// symbol gives the entry of the shipped symbol table for an item.
+func (r *Result) symbol(it *unit.Item, addr uint64, by string) (Binding, error) {
+	s, ok := r.m.symbolOf(it, addr)
+	if !ok {
+		return Binding{}, r.differ(it.Name, addr, "the shipped binary has no symbol of this name there")
+	}
+	return r.binding(s, by), nil
+}
+
+func (r *Result) binding(s vmlinux.Symbol, by string) Binding {
+	return Binding{Name: s.Name, SymPos: r.m.run.SymPos(s), Addr: s.Addr, By: by}
+}
+
+func (r *Result) unproven(it *unit.Item) error {
+	if f := r.m.byItem[it]; f != nil && f.found == nil {
+		return &Mismatch{Differences: []Difference{r.m.explain(f)}}
+	}
+	return r.differ(it.Name, 0, "not located")
+}
+
+func (r *Result) differ(subject string, addr uint64, reason string) error {
+	return &Mismatch{Differences: []Difference{{Unit: r.Unit, Subject: subject, Address: addr, Reason: reason}}}
+}
+
+// Conflicts are contradictions between functions that are each proven: they should not exist.
+func (r *Result) Conflicts() error {
+	if len(r.m.conflicts) == 0 {
+		return nil
+	}
+	return &Mismatch{Differences: r.m.conflicts}
+}
+
+// Join collects the differences of several errors into one *Mismatch; other errors are returned as they are.
+func Join(errs ...error) error {
+	var all Mismatch
+	seen := map[string]bool{}
+	for _, err := range errs {
+		m, ok := err.(*Mismatch)
+		switch {
+		case err == nil:
+			continue
+		case !ok:
+			return err
+		}
+		for _, d := range m.Differences {
+			if key := strings.Join([]string{d.Unit, d.Subject, d.Reason}, "\x00"); !seen[key] {
+				seen[key] = true
+				all.Differences = append(all.Differences, d)
+			}
+		}
+	}
+	if len(all.Differences) == 0 {
+		return nil
+	}
+	return &all
+}
