@@ -70,12 +70,12 @@ func Compare(name string, preObj, postObj *elfobj.Object) (*Result, error) {
 	if r.Post, err = unit.New(postObj); err != nil {
 		return nil, fmt.Errorf("%s: post: %w", name, err)
 	}
-	r.cmp = &comparer{special: map[*unit.Unit]*tables{}, fresh: map[[2]*unit.Item]bool{}}
+	r.cmp = &comparer{special: map[*unit.Unit]unit.Tables{}, fresh: map[[2]*unit.Item]bool{}}
 	if r.cmp.correlation, err = correlate(r.Pre, r.Post); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	for _, u := range []*unit.Unit{r.Pre, r.Post} {
-		if r.cmp.special[u], err = readTables(u); err != nil {
+		if r.cmp.special[u], err = u.Tables(); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}

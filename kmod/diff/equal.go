@@ -10,7 +10,7 @@ import (
 // comparer answers whether items of pre and post are the same, relocated fields compared by what they name.
 type comparer struct {
 	*correlation
-	special map[*unit.Unit]*tables
+	special map[*unit.Unit]unit.Tables
 	// fresh remembers comparisons of unnamed data; an entry that is being computed counts as equal, which ends cycles.
 	fresh map[[2]*unit.Item]bool
 }
@@ -22,7 +22,7 @@ func (c *comparer) function(pre, post *unit.Item) (bool, error) {
 	if err != nil || !same {
 		return false, err
 	}
-	a, b := c.special[c.pre].of[pre], c.special[c.post].of[post]
+	a, b := c.special[c.pre][pre], c.special[c.post][post]
 	if len(a) != len(b) {
 		return false, nil
 	}

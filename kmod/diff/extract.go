@@ -39,7 +39,7 @@ type Need struct {
 	Name string
 }
 
-// Extract makes the object that an update carries for this unit. prefix tells apart the entry symbols of several
+// Extract makes the object that an update carries for this unit. prefix tells apart the unit.Entry symbols of several
 // units in one module. What cannot be carried is returned as Refusals.
 func (r *Result) Extract(prefix string) (*Extract, error) {
 	x := &extractor{Result: r, prefix: prefix, out: &elfobj.Object{Machine: r.Post.Obj.Machine, OSABI: r.Post.Obj.OSABI, Flags: r.Post.Obj.Flags},
@@ -53,7 +53,7 @@ func (r *Result) Extract(prefix string) (*Extract, error) {
 		x.copyRefs(it)
 	}
 	for _, it := range x.items {
-		for _, e := range r.cmp.special[r.Post].of[it] {
+		for _, e := range r.cmp.special[r.Post][it] {
 			x.copyEntry(e)
 		}
 	}
@@ -99,9 +99,9 @@ func (x *extractor) include() {
 			return
 		}
 		x.visitRefs(refs, visit)
-		for _, e := range x.cmp.special[x.Post].of[it] {
-			x.visitRefs(e.refs, visit)
-			x.visitRefs(e.replacement.refs, visit)
+		for _, e := range x.cmp.special[x.Post][it] {
+			x.visitRefs(e.Refs, visit)
+			x.visitRefs(e.Replacement.Refs, visit)
 		}
 	}
 	for _, it := range x.Replaced() {
@@ -284,7 +284,7 @@ func (x *extractor) need(pre *unit.Item, name string, typ elf.SymType) *elfobj.S
 	return s
 }
 
-// staticCallKey keeps the key of a static call that carried code makes in the symbol table: objtool writes the entry
+// staticCallKey keeps the key of a static call that carried code makes in the symbol table: objtool writes the unit.Entry
 // of .static_call_sites with it. Without the key it writes the trampoline, which the kernel can only translate for
 // exported ones.
 func (x *extractor) staticCallKey(ref unit.Ref) {
@@ -313,13 +313,13 @@ func (x *extractor) staticCallKey(ref unit.Ref) {
 }
 
 // copyEntry copies an entry of a special section that belongs to a carried function.
-func (x *extractor) copyEntry(e entry) {
-	s := x.section(e.section)
-	at := appendTo(s, e.section.Data[e.start:e.end], e.end-e.start, 1, 0)
-	owner := e.refs[0].To
+func (x *extractor) copyEntry(e unit.Entry) {
+	s := x.section(e.Section)
+	at := appendTo(s, e.Data(), e.End-e.Start, 1, 0)
+	owner := e.Refs[0].To
 	local := func(ref unit.Ref) bool { return ref.To == owner || x.carry(ref) }
-	for i, ref := range e.refs {
-		if ref.Table != nil && i == 1 && e.section.Name == ".altinstructions" {
+	for i, ref := range e.Refs {
+		if ref.Table != nil && i == 1 && e.Section.Name == ".altinstructions" {
 			x.copyReplacement(s, at, ref, e)
 			continue
 		}
@@ -327,16 +327,16 @@ func (x *extractor) copyEntry(e entry) {
 	}
 }
 
-// copyReplacement copies the code of an alternative and makes the entry at base in s point to it.
-func (x *extractor) copyReplacement(s *elfobj.Section, base uint64, ref unit.Ref, e entry) {
+// copyReplacement copies the code of an alternative and makes the unit.Entry at base in s point to it.
+func (x *extractor) copyReplacement(s *elfobj.Section, base uint64, ref unit.Ref, e unit.Entry) {
 	src := ref.Table
 	dst := x.section(src)
-	r := e.replacement
+	r := e.Replacement
 	at := uint64(0)
-	if r.section != nil {
-		at = appendTo(dst, src.Data[r.start:r.end], r.end-r.start, 1, 0)
-		for _, rr := range r.refs {
-			x.reloc(dst, at, rr, e.refs[0].To, func(ref unit.Ref) bool { return ref.To == e.refs[0].To || x.carry(ref) })
+	if r.Section != nil {
+		at = appendTo(dst, r.Data(), r.End-r.Start, 1, 0)
+		for _, rr := range r.Refs {
+			x.reloc(dst, at, rr, e.Refs[0].To, func(ref unit.Ref) bool { return ref.To == e.Refs[0].To || x.carry(ref) })
 		}
 	}
 	rela := x.out.AddRela(s)

@@ -2,183 +2,31 @@ package diff
 
 import (
 	"bytes"
-	"debug/elf"
-	"fmt"
-	"slices"
-	"strings"
 
-	"livesplice/kmod/elfobj"
 	"livesplice/kmod/unit"
 )
 
-// entry is one entry of a special section: it belongs to the code that its first reference names.
-type entry struct {
-	section    *elfobj.Section
-	start, end uint64 // in section
-	refs       []unit.Ref
-	// replacement bounds the code in .altinstr_replacement that an alternative holds; empty elsewhere.
-	replacement struct {
-		section    *elfobj.Section
-		start, end uint64
-		refs       []unit.Ref
-	}
-}
-
-// tables are the entries of one unit's special sections.
-type tables struct {
-	of map[*unit.Item][]entry // by the item that owns the entry, in section order
-}
-
-// entrySizes are the sizes in bytes that an entry of a known table has in x86-64 kernels 5.10 to 7.x. The size in an
-// object is measured by the spacing of its relocations; another one than these means a layout that is not known.
-//
-// Source: v5.10, v6.1 and v6.12 of arch/x86/include/asm/{alternative,bug,extable,jump_label,paravirt_types}.h.
-var entrySizes = map[string][]uint64{
-	"__jump_table":                 {16},
-	"__bug_table":                  {6, 8, 10, 12, 16},
-	".altinstructions":             {12, 13, 14},
-	"__ex_table":                   {12},
-	".parainstructions":            {16},
-	".smp_locks":                   {4},
-	".kcfi_traps":                  {4},
-	"__mcount_loc":                 {8},
-	"__patchable_function_entries": {8},
-	".altinstr_aux":                nil, // code
-}
-
-// rebuilt are the sections that objtool makes anew when the module is linked; what the input holds of them is dropped.
-var rebuilt = []string{".retpoline_sites", ".return_sites", ".call_sites", ".ibt_endbr_seal", ".cfi_sites", ".orc_unwind", ".orc_unwind_ip", ".static_call_sites"}
-
-// readTables splits the special sections of a unit into entries.
-func readTables(u *unit.Unit) (*tables, error) {
-	t := &tables{of: map[*unit.Item][]entry{}}
-	for _, s := range u.Obj.Sections {
-		if !unit.SpecialSection(s.Name) || s.Type == elf.SHT_RELA || slices.Contains(rebuilt, s.Name) || s.Size() == 0 || s.Name == ".altinstr_replacement" {
-			continue
-		}
-		if s.Name == ".printk_index" || s.Name == ".discard.addressable" {
-			continue // pointers that keep symbols alive, or an index for user space: nothing that code needs
-		}
-		if err := t.read(u, s); err != nil {
-			return nil, fmt.Errorf("section %q: %w", s.Name, err)
-		}
-	}
-	return t, nil
-}
-
-func (t *tables) read(u *unit.Unit, s *elfobj.Section) error {
-	size, err := entrySize(s)
-	if err != nil {
-		return err
-	}
-	for at := uint64(0); at < s.Size(); at += size {
-		e := entry{section: s, start: at, end: at + size}
-		if e.refs, err = u.RefsIn(s, at, at+size); err != nil {
-			return fmt.Errorf("entry %d: %w", at/size, err)
-		}
-		owner := e.refs[0].To
-		if owner == nil {
-			if e.refs[0].External != nil {
-				continue // a weak or external place: not code of this unit
-			}
-			return fmt.Errorf("entry %d: belongs to nothing", at/size)
-		}
-		if s.Name == ".altinstructions" {
-			if err := e.alternative(u); err != nil {
-				return fmt.Errorf("entry %d: %w", at/size, err)
-			}
-		}
-		t.of[owner] = append(t.of[owner], e)
-	}
-	return nil
-}
-
-// entrySize is the smallest period of the relocations of a table: each entry has its first relocation at its start and
-// the others at the same places.
-func entrySize(s *elfobj.Section) (uint64, error) {
-	if s.Rela == nil || len(s.Rela.Relocs) == 0 || s.Rela.Relocs[0].Offset != 0 {
-		return 0, fmt.Errorf("no relocation at its start: not a table of code addresses")
-	}
-	relocs, total := s.Rela.Relocs, s.Size()
-	for _, r := range relocs[1:] {
-		if size := r.Offset; total%size == 0 && periodic(relocs, size, total/size) {
-			return size, known(s.Name, size)
-		}
-	}
-	return total, known(s.Name, total)
-}
-
-func periodic(relocs []elfobj.Reloc, size, n uint64) bool {
-	per := uint64(0)
-	for per < uint64(len(relocs)) && relocs[per].Offset < size {
-		per++
-	}
-	if per*n != uint64(len(relocs)) {
-		return false
-	}
-	for i, r := range relocs {
-		k := uint64(i)
-		if r.Offset != k/per*size+relocs[k%per].Offset || r.Type != relocs[k%per].Type {
-			return false
-		}
-	}
-	return true
-}
-
-func known(name string, size uint64) error {
-	if strings.HasPrefix(name, ".discard.") && (size == 4 || size == 8) || slices.Contains(entrySizes[name], size) {
-		return nil
-	}
-	return fmt.Errorf("entries of %d bytes are not known (expected one of %v)", size, entrySizes[name])
-}
-
-// alternative finds the replacement code of an entry of .altinstructions. Its length is the last byte of the entry,
-// but in the 13-byte layout of 5.10, where the length of the padding follows it.
-func (e *entry) alternative(u *unit.Unit) error {
-	data := e.section.Data[e.start:e.end]
-	n := data[len(data)-1]
-	if len(data) == 13 {
-		n = data[11]
-	}
-	if n == 0 {
-		return nil
-	}
-	if len(e.refs) != 2 || e.refs[1].Table == nil {
-		return fmt.Errorf("no reference to replacement code")
-	}
-	sec, start := e.refs[1].Table, uint64(e.refs[1].ToOffset)
-	if start > sec.Size() || uint64(n) > sec.Size()-start {
-		return fmt.Errorf("replacement code of %d bytes at %#x lies outside its section", n, start)
-	}
-	refs, err := u.RefsIn(sec, start, start+uint64(n))
-	if err != nil {
-		return fmt.Errorf("replacement code: %w", err)
-	}
-	e.replacement.section, e.replacement.start, e.replacement.end, e.replacement.refs = sec, start, start+uint64(n), refs
-	return nil
-}
-
 // entry compares two entries of special sections.
-func (c *comparer) entry(a, b entry) (bool, error) {
-	if a.section.Name != b.section.Name || a.end-a.start != b.end-b.start || len(a.refs) != len(b.refs) {
+func (c *comparer) entry(a, b unit.Entry) (bool, error) {
+	if a.Section.Name != b.Section.Name || a.End-a.Start != b.End-b.Start || len(a.Refs) != len(b.Refs) {
 		return false, nil
 	}
-	ra, rb := a.refs, b.refs
-	da, db := a.section.Data[a.start:a.end], b.section.Data[b.start:b.end]
-	switch a.section.Name {
+	ra, rb := a.Refs, b.Refs
+	da, db := a.Data(), b.Data()
+	switch a.Section.Name {
 	case "__bug_table":
 		// File and line are noise. What is left: where the bug is, and the flags, which are the last two bytes.
 		ra, rb = ra[:1], rb[:1]
 		da, db = da[len(da)-2:], db[len(db)-2:]
 		return c.references(ra, rb) && bytes.Equal(da, db), nil
 	case ".altinstructions":
-		x, y := a.replacement, b.replacement
-		if x.end-x.start != y.end-y.start || !c.references(x.refs, y.refs) ||
-			x.section != nil && !equalOutside(x.section.Data[x.start:x.end], y.section.Data[y.start:y.end], x.refs) {
+		x, y := a.Replacement, b.Replacement
+		if x.End-x.Start != y.End-y.Start || !c.references(x.Refs, y.Refs) ||
+			!equalOutside(x.Data(), y.Data(), x.Refs) {
 			return false, nil
 		}
 		ra, rb = ra[:1], rb[:1]
 		return c.references(ra, rb) && bytes.Equal(da[8:], db[8:]), nil
 	}
-	return c.references(ra, rb) && equalOutside(da, db, a.refs), nil
+	return c.references(ra, rb) && equalOutside(da, db, a.Refs), nil
 }

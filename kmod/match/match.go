@@ -92,19 +92,16 @@ func Match(name string, pre *unit.Unit, run Run) (*Result, error) {
 
 // jumpLabels are the offsets of the instructions that __jump_table lists, by function.
 func jumpLabels(u *unit.Unit) (map[*unit.Item][]uint64, error) {
-	const entrySize = 16
-	out := map[*unit.Item][]uint64{}
-	s := u.Obj.Section("__jump_table")
-	if s == nil {
-		return out, nil
-	}
-	refs, err := u.RefsIn(s, 0, s.Size())
+	tables, err := u.Tables()
 	if err != nil {
-		return nil, fmt.Errorf("section %q: %w", s.Name, err)
+		return nil, err
 	}
-	for _, r := range refs {
-		if r.Offset%entrySize == 0 && r.To != nil && r.ToOffset >= 0 {
-			out[r.To] = append(out[r.To], uint64(r.ToOffset))
+	out := map[*unit.Item][]uint64{}
+	for it, entries := range tables {
+		for _, e := range entries {
+			if off := e.Refs[0].ToOffset; e.Section.Name == "__jump_table" && off >= 0 {
+				out[it] = append(out[it], uint64(off))
+			}
 		}
 	}
 	return out, nil
