@@ -1,0 +1,176 @@
+package rebuild
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"livesplice/pipeline/process"
+)
+
+// Object is a compiled unit.
+type Object struct {
+	Unit   string   // as kbuild names it: "fs/namei.o"
+	Path   string   // the object, in the cache: to be read only
+	Cmd    []string // the compiler's command as kbuild gave it, without its outputs
+	Source string   // the unit's source file relative to the source tree
+	Cached bool     // no compiler ran for it
+	Kbuild Cost     // spent in make, when the cache did not know the unit
+	CC     Cost     // spent in the compiler
+}
+
+// sectionFlags give each function and datum a section of its own.
+var sectionFlags = []string{"-ffunction-sections", "-fdata-sections"}
+
+// Compile compiles a unit (an object as kbuild names it) with a section per function and datum: from the source as
+// shipped if files is empty (pre), otherwise with these files in the place of the tree's (post), by path relative to
+// the tree; nil is a file that is gone. The command is the one that kbuild runs, objtool left out, so the same content
+// gives the same object but for debug information. Errors: *BuildError, *Refusal.
+func (t *Tree) Compile(ctx context.Context, unit string, files map[string][]byte) (*Object, error) {
+	r, kbuild, err := t.load(ctx, unit)
+	if err != nil {
+		return nil, err
+	}
+	o := &Object{Unit: unit, Cmd: r.Command.Words, Kbuild: kbuild, Cached: true}
+	if rel, ok := strings.CutPrefix(r.Command.Input, t.Source+"/"); ok {
+		o.Source = filepath.Clean(rel)
+	}
+	kind, key := "pre", t.unitKey(unit)
+	if len(files) > 0 {
+		kind, key = "post", t.Key+"-"+shortHash(append([]string{unit}, flatten(files)...)...)
+	}
+	dir, err := t.cache.Dir(ctx, kind, key, func(ctx context.Context, dir string) error {
+		o.Cached = false
+		if err := t.checkOffsets(ctx, files); err != nil {
+			return err
+		}
+		return t.compile(ctx, r, files, filepath.Join(dir, objectName(unit)), &o.CC)
+	})
+	if err != nil {
+		return nil, err
+	}
+	o.Path = filepath.Join(dir, objectName(unit))
+	return o, nil
+}
+
+// Built is the object of a unit as kbuild made it from the source as shipped: without sections of their own, with
+// objtool's work done where kbuild does it for each object.
+func (t *Tree) Built(ctx context.Context, unit string) (string, error) {
+	r, _, err := t.load(ctx, unit)
+	if err != nil {
+		return "", err
+	}
+	return r.built(), nil
+}
+
+func objectName(unit string) string { return filepath.Base(unit) }
+
+func flatten(files map[string][]byte) []string {
+	var parts []string
+	for _, p := range slices.Sorted(maps.Keys(files)) {
+		state := "file"
+		if files[p] == nil {
+			state = "gone"
+		}
+		parts = append(parts, p, state, string(files[p]))
+	}
+	return parts
+}
+
+// compile runs the recorded command for out.
+func (t *Tree) compile(ctx context.Context, r *record, files map[string][]byte, out string, cost *Cost) error {
+	if len(files) == 0 {
+		_, err := t.cc(ctx, r, r.Command.Words, t.Source, out, cost)
+		return err
+	}
+	var own string // the unit's folder is real in the overlay, so that most `#include "../x.h"` are right at once
+	if rel, ok := strings.CutPrefix(r.Command.Input, t.Source+"/"); ok {
+		own = filepath.Dir(filepath.Clean(rel))
+	}
+	return t.overlaid(files, own, func(ov *overlay) ([]string, error) {
+		words := make([]string, len(r.Command.Words))
+		for i, w := range r.Command.Words {
+			words[i] = moved(w, t.Source, ov.dir)
+		}
+		// Before the input, so that the last word stays the source file.
+		words = slices.Insert(words, len(words)-1, "-fdebug-prefix-map="+ov.dir+"="+t.Source)
+		return t.cc(ctx, r, words, ov.dir, out, cost)
+	})
+}
+
+// overlaid runs a compiler on an overlay of the source, again if it read files past the overlay. own is a folder that
+// is to be real from the beginning; run returns the files that were read.
+func (t *Tree) overlaid(files map[string][]byte, own string, run func(ov *overlay) ([]string, error)) error {
+	scratch, err := t.cache.Scratch("overlay")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	ov, err := newOverlay(t.Source, filepath.Join(scratch, "src"), files)
+	if err != nil {
+		return err
+	}
+	if own != "" {
+		if err := ov.makeReal(own); err != nil {
+			return err
+		}
+	}
+	for {
+		deps, err := run(ov)
+		if err != nil {
+			return err
+		}
+		dirs, err := ov.stale(deps)
+		if err != nil || len(dirs) == 0 {
+			return err
+		}
+		for _, d := range dirs { // each round makes at least one more folder real, so this ends
+			if err := ov.makeReal(d); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// moved replaces a folder's path in a word by another's, where it stands as a whole path.
+func moved(word, from, to string) string {
+	if strings.HasSuffix(word, from) {
+		word = strings.TrimSuffix(word, from) + to
+	}
+	return strings.ReplaceAll(word, from+"/", to+"/")
+}
+
+// cc runs the compiler in the unit's working folder and returns the files that it read.
+func (t *Tree) cc(ctx context.Context, r *record, words []string, root, out string, cost *Cost) (deps []string, err error) {
+	args := slices.Concat(words[1:len(words)-1], sectionFlags, words[len(words)-1:])
+	return t.run(ctx, r.Object, r.workdir(t), append(words[:1:1], args...), root, out, cost)
+}
+
+// run runs a compiler's command, whose last word is the source file, with its outputs added.
+func (t *Tree) run(ctx context.Context, unit, workdir string, words []string, root, out string, cost *Cost) ([]string, error) {
+	depfile := out + ".d"
+	defer os.Remove(depfile)
+	args := append([]string{"-Wp,-MMD," + depfile}, words[1:len(words)-1]...)
+	args = append(args, "-o", out, words[len(words)-1])
+	res, err := process.Run(ctx, process.Cmd{Path: words[0], Args: args, Dir: workdir})
+	cost.add(res)
+	if err != nil {
+		return nil, t.buildError(unit, root, res, err)
+	}
+	text, err := os.ReadFile(depfile)
+	if err != nil {
+		return nil, fmt.Errorf("unit %q: the compiler left no dependencies: %w", unit, err)
+	}
+	return parseDepfile(string(text)), nil
+}
+
+// parseDepfile lists the prerequisites of a makefile rule as gcc writes it.
+func parseDepfile(text string) []string {
+	_, text, _ = strings.Cut(text, ":")
+	return strings.Fields(strings.ReplaceAll(text, "\\\n", " "))
+}
+

@@ -1,0 +1,120 @@
+package rebuild
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Module is a linked kernel module.
+type Module struct {
+	KO   []byte // the .ko
+	Log  string // what kbuild said, with all commands
+	Cost Cost
+}
+
+var moduleName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,54}$`)
+
+// BuildModule has the tree's kbuild link a module out of C sources and finished objects: files are by name, without
+// folders; .c is compiled, .o is linked as it is, anything else (.h) lies beside. objtool runs over the linked whole
+// and modpost adds the module's own record, with the shipped kernel's vermagic and CRCs; undefined symbols are a
+// warning in Log only, since a livepatch module has some on purpose. vars are variables for make ("KCFLAGS=..."). The
+// same files give the same bytes in any folder. Errors: *BuildError.
+func (t *Tree) BuildModule(ctx context.Context, name string, files map[string][]byte, vars ...string) (*Module, error) {
+	if !moduleName.MatchString(name) {
+		return nil, fmt.Errorf("module name %q: want at most 55 letters, digits and _", name)
+	}
+	dir, err := t.cache.Scratch("module")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if err := writeModule(dir, name, files); err != nil {
+		return nil, err
+	}
+	// Without the maps the folder's name would be in the debug information and in __FILE__, and so in the bytes.
+	flags := fmt.Sprintf("KCFLAGS=-ffile-prefix-map=%s/= -ffile-prefix-map=%s=. -fdebug-prefix-map=%s=. -fdebug-prefix-map=%s=.",
+		dir, dir, t.Object, t.Source)
+	args := []string{"-C", t.Object, "M=" + dir, "V=1", "modules",
+		// objtool is to see the module as a whole: the objects of vmlinux that went into it were compiled by us, without it.
+		// The command line wins over what scripts/Makefile.lib sets. Source: rule_ld_multi_m, scripts/Makefile.build, v6.1.
+		"delay-objtool=y",
+		"KBUILD_MODPOST_WARN=1",
+	}
+	for _, v := range vars {
+		if extra, ok := strings.CutPrefix(v, "KCFLAGS="); ok {
+			flags += " " + extra
+			continue
+		}
+		args = append(args, v)
+	}
+	res, err := t.make(ctx, nil, append(args, flags)...)
+	m := &Module{Log: strings.ReplaceAll(string(res.Stdout)+string(res.Stderr), dir+"/", "")}
+	m.Cost.add(res)
+	if err != nil {
+		return nil, t.buildError("module "+name+".ko", dir, res, err)
+	}
+	if err := t.checkObjtool(name, m.Log); err != nil {
+		return nil, err
+	}
+	m.KO, err = os.ReadFile(filepath.Join(dir, name+".ko"))
+	return m, err
+}
+
+func writeModule(dir, name string, files map[string][]byte) error {
+	var parts []string
+	for _, f := range slices.Sorted(maps.Keys(files)) {
+		if f == "" || f != filepath.Base(f) || strings.HasPrefix(f, ".") {
+			return fmt.Errorf("file %q of module %q: want a name without a folder", f, name)
+		}
+		base, ext := strings.TrimSuffix(f, filepath.Ext(f)), filepath.Ext(f)
+		if base == name && (ext == ".c" || ext == ".o") {
+			return fmt.Errorf("file %q of module %q: bears the module's own name", f, name)
+		}
+		to := f
+		switch ext {
+		case ".c":
+			parts = append(parts, base+".o")
+		case ".o":
+			parts = append(parts, f)
+			to = f + "_shipped" // kbuild's rule for finished files copies it
+			// modpost reads the commands of all objects for their CRCs; that of a copied one is not written.
+			cmd := fmt.Sprintf("savedcmd_%s := true\n", filepath.Join(dir, f))
+			if err := os.WriteFile(filepath.Join(dir, "."+f+".cmd"), []byte(cmd), 0o644); err != nil {
+				return err
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, to), files[f], 0o644); err != nil {
+			return err
+		}
+	}
+	if len(parts) < 2 {
+		// A module of one object takes another road through kbuild, one without objtool at the link.
+		return fmt.Errorf("module %q: want at least two objects", name)
+	}
+	kbuild := fmt.Sprintf("obj-m := %s.o\n%s-y := %s\n", name, name, strings.Join(parts, " "))
+	return os.WriteFile(filepath.Join(dir, "Kbuild"), []byte(kbuild), 0o644)
+}
+
+// checkObjtool makes sure by the log that objtool ran over the linked module, where this kernel has objtool at all.
+func (t *Tree) checkObjtool(name, log string) error {
+	auto, err := readAutoconf(filepath.Join(t.Object, "include/generated/autoconf.h"))
+	if err != nil {
+		return err
+	}
+	if auto["OBJTOOL"] != "1" && auto["STACK_VALIDATION"] != "1" {
+		return nil
+	}
+	for _, line := range strings.Split(log, "\n") {
+		if _, after, ok := strings.Cut(line, "objtool/objtool "); ok && slices.Contains(strings.Fields(after), name+".o") {
+			return nil
+		}
+	}
+	return &BuildError{Unit: "module " + name + ".ko", Command: "make modules", Log: log,
+		FirstError: "objtool did not run over " + name + ".o: this kernel's kbuild does it in another way"}
+}

@@ -1,0 +1,267 @@
+// Package rebuild lets the kernel's own kbuild do what only it knows: configure a tree like the shipped kernel's, say
+// what each source file is linked into, compile units, and link a module. Trees, commands and objects are kept in the
+// cache, so that a second run costs the compiler's time only.
+package rebuild
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"livesplice/pipeline/cache"
+	"livesplice/pipeline/process"
+	"livesplice/pipeline/source"
+	"livesplice/pkgfmt"
+)
+
+// Options of Prepare.
+type Options struct {
+	CC   string // the compiler; "": the program that the shipped .config names
+	Jobs int    // make's -j; 0: the number of CPUs
+}
+
+// Tree is a source tree with a prepared build folder (make's O=). Neither is written to: everything that kbuild makes
+// comes to be in scratch folders. Its methods are safe for concurrent use, also by several processes.
+type Tree struct {
+	Source string // the source folder
+	Object string // the build folder, as `make modules_prepare` leaves it, with the shipped Module.symvers
+	Key    string // names source, configuration, compiler, linker, release and exports; holds on this machine only
+	CC     string // the compiler, as kbuild calls it
+
+	Prepared Cost // what it took to prepare; zero if the cache had it
+
+	cache *cache.Cache
+	entry string // the cache folder that holds Object
+	vars  []string
+	jobs  int
+	env   []string // what kbuild exports to its sub-makes
+}
+
+// Cost is time spent in other programs.
+type Cost struct {
+	Wall time.Duration
+	CPU  time.Duration
+}
+
+// add sums up; the wall time of what ran one after the other.
+func (c *Cost) add(r process.Result) {
+	c.Wall += r.Wall
+	c.CPU += r.CPU()
+}
+
+// layout is part of the key: it changes with what the cache folders hold.
+const layout = "rebuild 1"
+
+// Prepare makes the build folder of the shipped kernel k from its source, or finds it in the cache.
+//
+// Errors: *CompilerError; *pkgfmt.MismatchError when the source, the headers or the build tools are not those of the
+// shipped kernel; *pkgfmt.InputError; *BuildError; *process.MissingError.
+func Prepare(ctx context.Context, c *cache.Cache, src *source.Tree, k *pkgfmt.Kernel, opts Options) (*Tree, error) {
+	config, err := readConfig(k.Config)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkVersion(src, k, config); err != nil {
+		return nil, err
+	}
+	cc, err := findCompiler(ctx, config, opts.CC)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPrograms(config); err != nil {
+		return nil, err
+	}
+	t := &Tree{Source: src.Dir, CC: cc, cache: c, jobs: opts.Jobs}
+	if t.jobs <= 0 {
+		t.jobs = runtime.NumCPU()
+	}
+	// HOSTCC: the kernel's compiler serves for kbuild's own programs, and needs no second one installed.
+	t.vars = []string{"ARCH=" + config.arch, "CC=" + cc, "HOSTCC=" + cc, "KERNELRELEASE=" + k.Release}
+	if t.Key, err = treeKey(ctx, c, t, src, k); err != nil {
+		return nil, err
+	}
+	t.entry, err = c.Dir(ctx, "tree", t.Key, func(ctx context.Context, dir string) error {
+		return t.prepare(ctx, dir, k, config)
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.Object = filepath.Join(t.entry, "obj")
+	t.env, err = readEnv(filepath.Join(t.entry, "env"))
+	return t, err
+}
+
+// checkVersion compares the source with the shipped kernel before anything is made.
+func checkVersion(src *source.Tree, k *pkgfmt.Kernel, config *shippedConfig) error {
+	if config.version != "" && config.version != src.Version.String() {
+		return &pkgfmt.MismatchError{Path: src.Dir, Want: fmt.Sprintf("Linux %s (%s)", config.version, config.path),
+			Got: "source of Linux " + src.Version.String()}
+	}
+	if k.HeadersCommon != "" {
+		if v, err := source.ReadVersion(k.HeadersCommon); err == nil && v != src.Version {
+			return &pkgfmt.MismatchError{Path: src.Dir, Want: fmt.Sprintf("Linux %s (%s)", v, k.HeadersCommon),
+				Got: "source of Linux " + src.Version.String()}
+		}
+	}
+	// UTS_RELEASE "6.1.0-54-amd64" says nothing of the upload; the banner does: "... Debian 6.1.190-1 (2026-10-16)".
+	if src.PackageVersion != "" && k.PackageVersion != "" && src.PackageVersion != k.PackageVersion {
+		return &pkgfmt.MismatchError{Path: src.Dir, Want: "version " + k.PackageVersion + " of the shipped kernel's package",
+			Got: "source package of version " + src.PackageVersion}
+	}
+	if _, after, ok := strings.Cut(k.Version, " Debian "); ok && src.PackageVersion != "" {
+		if shipped, _, _ := strings.Cut(after, " "); shipped != src.PackageVersion {
+			return &pkgfmt.MismatchError{Path: src.Dir, Want: "version " + shipped + " of the shipped kernel's banner",
+				Got: "source package of version " + src.PackageVersion}
+		}
+	}
+	return nil
+}
+
+// checkPrograms names what is missing before make stumbles over it.
+func checkPrograms(config *shippedConfig) error {
+	programs := []string{"make", "ld", "as", "bison", "flex", "bc", "awk", "sed"}
+	if config.on("DEBUG_INFO_BTF") {
+		programs = append(programs, "pahole")
+	}
+	var errs []error
+	for _, p := range programs {
+		if _, err := process.Look(p); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// treeKey hashes all that the build folder and what is compiled in it depend on. The folders' own names are among it,
+// since kbuild writes them into what it makes.
+func treeKey(ctx context.Context, c *cache.Cache, t *Tree, src *source.Tree, k *pkgfmt.Kernel) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%s\n", layout, c.Root(), src.Dir, src.ID, strings.Join(t.vars, "\n"))
+	for _, p := range []string{k.Config, k.Symvers, filepath.Join(k.Headers, "include/generated/autoconf.h")} {
+		if !filepath.IsAbs(p) { // not given
+			fmt.Fprintln(h, "-")
+			continue
+		}
+		sum, err := c.HashFile(p)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", &pkgfmt.InputError{Path: p, Want: "a file of the shipped kernel", Err: err}
+		}
+		fmt.Fprintf(h, "%s\n", sum)
+	}
+	for _, program := range []string{t.CC, "ld", "as", "make"} {
+		line, err := versionLine(ctx, program)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s\n", line)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:32], nil
+}
+
+// facts is stored with a tree.
+type facts struct {
+	Built string // the build folder's name when kbuild worked in it
+}
+
+func (t *Tree) prepare(ctx context.Context, dir string, k *pkgfmt.Kernel, config *shippedConfig) error {
+	obj := filepath.Join(dir, "obj")
+	if err := os.Mkdir(obj, 0o755); err != nil {
+		return err
+	}
+	if err := copyFile(k.Config, filepath.Join(obj, ".config")); err != nil {
+		return err
+	}
+	catcher, err := writeCatcher(dir)
+	if err != nil {
+		return err
+	}
+	res, err := t.make(ctx, []string{"MAKEFILES=" + catcher}, "-C", t.Source, "O="+obj, "modules_prepare")
+	t.Prepared.add(res)
+	if err != nil {
+		return t.buildError("modules_prepare", obj, res, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "prepare.log"), append(res.Stdout, res.Stderr...), 0o644); err != nil {
+		return err
+	}
+	if err := checkConfigured(obj, k.Headers, config); err != nil {
+		return err
+	}
+	if err := checkRelease(obj, k.Release); err != nil {
+		return err
+	}
+	if k.Symvers != "" {
+		if err := copyFile(k.Symvers, filepath.Join(obj, "Module.symvers")); err != nil {
+			return err
+		}
+	}
+	if _, err := readEnv(filepath.Join(dir, "env")); err != nil {
+		return err
+	}
+	b, err := json.Marshal(facts{Built: obj})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "facts.json"), b, 0o644)
+}
+
+// checkRelease makes sure that modules will carry the shipped kernel's vermagic.
+func checkRelease(obj, release string) error {
+	path := filepath.Join(obj, "include/generated/utsrelease.h")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if want := "#define UTS_RELEASE " + strconv.Quote(release); !bytes.Contains(b, []byte(want)) {
+		return fmt.Errorf("file %q: want %s", path, want)
+	}
+	return nil
+}
+
+// make runs make with the tree's variables. extra are environment variables.
+func (t *Tree) make(ctx context.Context, extra []string, args ...string) (process.Result, error) {
+	all := append([]string{"-j" + strconv.Itoa(t.jobs)}, args...)
+	return process.Run(ctx, process.Cmd{Path: "make", Args: append(all, t.vars...), Env: process.Env(extra...)})
+}
+
+// buildError makes a *BuildError of a failed run of make or a compiler; other errors pass as they are. Paths below
+// the source folder and roots become relative.
+func (t *Tree) buildError(unit, root string, res process.Result, err error) error {
+	var exit *process.ExitError
+	if !errors.As(err, &exit) {
+		return err
+	}
+	log := string(res.Stdout) + string(res.Stderr)
+	if missing := missingHeader(log); missing != nil {
+		return missing
+	}
+	return &BuildError{Unit: unit, Command: exit.Command, ExitCode: exit.Code, Log: log,
+		FirstError: firstError(string(res.Stderr), root, t.Source)}
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return &pkgfmt.InputError{Path: from, Want: "a file of the shipped kernel", Err: err}
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}
