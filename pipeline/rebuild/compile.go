@@ -173,4 +173,3 @@ func parseDepfile(text string) []string {
 	_, text, _ = strings.Cut(text, ":")
 	return strings.Fields(strings.ReplaceAll(text, "\\\n", " "))
 }
-

@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"livesplice/pipeline/cache"
@@ -46,6 +47,9 @@ type Tree struct {
 	vars  []string
 	jobs  int
 	env   []string // what kbuild exports to its sub-makes
+
+	indexMu sync.Mutex
+	index   ownerIndex
 }
 
 // Cost is time spent in other programs.
