@@ -85,7 +85,7 @@ func TestExports(t *testing.T) {
 	}
 }
 
-// Since 7.2 at the latest there is one table, and the licenses stand beside it.
+// In 7.2 there is one table, and the licenses stand beside it.
 func TestExportFlags(t *testing.T) {
 	tables := map[string][]testExport{"__ksymtab": testExports["__ksymtab"]}
 	flags := testSection{name: "__kflagstab", kind: elf.SHT_PROGBITS, flags: elf.SHF_ALLOC, addr: 0xffffffff812a0000,

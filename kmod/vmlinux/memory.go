@@ -13,7 +13,7 @@ import (
 // A Section is one allocated section of the image.
 type Section struct {
 	Name        string
-	Addr        uint64 // link-time address; before 6.15 that of .data..percpu is 0 on x86_64
+	Addr        uint64 // link-time address; that of .data..percpu is 0 on x86_64 up to 6.12, not in 7.2
 	Size        uint64 // bytes
 	Exec, Write bool
 	NoBits      bool // no bytes in the file: .bss, .brk, .orc_lookup

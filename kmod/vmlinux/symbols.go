@@ -83,7 +83,7 @@ func (im *Image) Covering(addr uint64) (s Symbol, size uint64, ok bool) {
 // (kallsyms_on_each_symbol). Since 6.2 it walks the symbols of that name in the order of kallsyms_seqs_of_names
 // (kallsyms_on_each_match_symbol), which scripts/kallsyms.c sorts by name, then address, then position in the table. As
 // the table itself ascends by address, both ways agree; Layout.SeqsOfNames tells that this was checked on the image.
-// Neither finds a symbol at address 0, the first per-CPU one before 6.15.
+// Neither finds a symbol at address 0: the first per-CPU one where these begin at 0.
 // Source: kernel/livepatch/core.c, klp_find_object_symbol, v5.10, v6.1, v6.12, v7.2.
 func (im *Image) SymPos(s Symbol) int {
 	first, ok := im.first[s.Name]
