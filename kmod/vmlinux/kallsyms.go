@@ -15,8 +15,9 @@ type Layout struct {
 	Align      int  // of each table, bytes: 8, or 4 (7.2)
 	// SeqsOfNames: the table kallsyms_seqs_of_names is there (6.2, stable releases of 6.1) and orders the symbols by
 	// name and then by position in the table. Then livepatch, which counts by it since 6.2, gets the same sympos as by a
-	// walk over the whole table. It is false for a kernel of 6.2 to 6.10 built with CONFIG_LTO_CLANG that has names
-	// ending in ".llvm.<hash>": there names that differ only in this count together.
+	// walk over the whole table. It is false where the kernel sorts and compares names without their ".llvm.<hash>", as
+	// 6.1.190 does under CONFIG_LTO_CLANG (5.10, 6.12 and 7.2 do not): there names that differ only in this may count
+	// together.
 	SeqsOfNames bool
 }
 
