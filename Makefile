@@ -1,0 +1,42 @@
+# make demo      an update for a shipped kernel, installed and removed in a VM
+# make test      every test, those in VMs included
+# make packages  the .deb and .rpm of splicectl, in dist/
+# make bench     times and memory of an update, cold and warm
+# make lint      gofmt and go vet
+# make fuzz      every fuzz target, FUZZTIME (60s) each
+#
+# Each first installs from apt what is missing (ci/setup). Downloads are kept in $LIVESPLICE_DOWNLOADS, by default
+# ~/.cache/livesplice/downloads.
+
+GO ?= go
+# Debian's go does not fetch the version that go.mod names unless it is told to.
+GOTOOLCHAIN ?= auto
+export GOTOOLCHAIN
+export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
+
+.PHONY: demo test packages bench lint vet fuzz setup
+
+demo: setup
+	$(GO) run ./ci/demo
+
+# Two packages at a time: each may run a VM with two emulated processors.
+test: setup
+	$(GO) test -count=1 -p 2 -timeout 25m ./...
+
+packages: setup
+	$(GO) run ./ci/packages dist
+
+bench: setup
+	$(GO) run ./ci/bench
+
+lint: setup
+	@files=$$(gofmt -l ci cmd kconfig kmod pipeline pkgfmt) && if [ -n "$$files" ]; then echo "not gofmt'ed:"; echo "$$files"; exit 1; fi
+	$(GO) vet ./...
+
+vet: lint
+
+fuzz: setup
+	ci/fuzz
+
+setup:
+	@ci/setup
