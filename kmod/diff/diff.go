@@ -294,3 +294,31 @@ func (r *Result) refuse(code Code, pre *unit.Item, reason, remedy string) {
 func (r *Result) refusePost(code Code, post *unit.Item, reason, remedy string) {
 	r.Refusals = append(r.Refusals, Refusal{Code: code, Unit: r.Unit, Subject: post.Name, Source: r.Post.Source(post), Reason: reason, Remedy: remedy})
 }
+
+// Touched gives the functions of pre that the update changes, whether they are replaced themselves or through their
+// callers; split-off parts excepted where their function is among them.
+func (r *Result) Touched() []*unit.Item {
+	var out []*unit.Item
+	for _, it := range r.Post.Items {
+		if r.changed[it] || r.local[it] {
+			pre := r.PreOf(it)
+			out = append(out, pre)
+			out = append(out, pre.Children...)
+		}
+	}
+	return out
+}
+
+// MustCarry says whether a reference from carried code has to lead to code or data of the update itself, because what
+// the running kernel has there is another thing or none.
+func (r *Result) MustCarry(ref unit.Ref, from *unit.Item) bool {
+	it := ref.To
+	if it == nil {
+		return false
+	}
+	root := it
+	for root.Parent != nil {
+		root = root.Parent
+	}
+	return r.PreOf(it) == nil || r.local[root] || it.Parent == from || from.Parent == it || r.changed[root] && (ref.Direct || it != root)
+}

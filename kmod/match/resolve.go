@@ -145,3 +145,18 @@ func Join(errs ...error) error {
 	}
 	return &all
 }
+
+// Unexplained is a *Mismatch of all functions that are not located and for which the way a kernel is linked is no
+// reason: weak ones that another definition overrides, and those of discarded sections.
+func (r *Result) Unexplained() error {
+	var all Mismatch
+	for _, f := range r.m.functions {
+		if f.found == nil && !f.item.Weak() && !(f.named == 0 && strings.HasPrefix(f.item.Section.Name, ".exit.")) {
+			all.Differences = append(all.Differences, r.m.explain(f))
+		}
+	}
+	if len(all.Differences) == 0 {
+		return nil
+	}
+	return &all
+}

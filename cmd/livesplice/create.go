@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"livesplice/pipeline"
+)
+
+type createCmd struct {
+	Args        []string `arg:"" name:"patch" help:"Patches, applied in this order. Packages and folders among them count as --kernel."`
+	Source      string   `required:"" placeholder:"PATH" help:"The source as shipped: folder, linux-source .deb or tar."`
+	Kernel      []string `required:"" placeholder:"PATH" help:"Shipped packages (.deb or .rpm: image, headers), or folders with them unpacked; may be repeated."`
+	Debuginfo   string   `placeholder:"PATH" help:"A vmlinux with symbols, or its package, to check the matching against."`
+	CC          string   `name:"cc" placeholder:"CC" help:"The kernel's compiler, if not the one that its config names."`
+	ID          string   `name:"id" help:"The update's ID, eight hexadecimal digits (default: a hash over the inputs)."`
+	Description string   `placeholder:"TEXT" help:"What the update is, for administrators."`
+	Fixes       []string `placeholder:"CVE" help:"What it fixes: CVE-2026-12345; may be repeated."`
+	Engine      string   `default:"auto" help:"How calls are redirected: auto, livepatch (default: ${default})."`
+	Format      []string `default:"deb,rpm" help:"Packages to make: deb, rpm (default: ${default})."`
+	Out         string   `default:"." placeholder:"DIR" help:"Folder for the results (default: the present one)."`
+	Revision    int      `default:"1" help:"Version of the cumulative package (default: ${default})."`
+	Stack       bool     `help:"Make a single update that stands beside others, instead of a cumulative one."`
+	Jobs        int      `short:"j" placeholder:"N" help:"Parallel compilers (default: the number of CPUs)."`
+	JSON        bool     `name:"json" help:"Print the report as JSON."`
+}
+
+// Help is shown by --help.
+func (createCmd) Help() string {
+	return `Example:
+  livesplice create --source linux-source-6.1_6.1.190-1_all.deb \
+    --kernel linux-image-6.1.0-54-amd64_6.1.190-1_amd64.deb \
+    --kernel linux-headers-6.1.0-54-amd64_6.1.190-1_amd64.deb \
+    --kernel linux-headers-6.1.0-54-common_6.1.190-1_all.deb \
+    --fixes CVE-2026-12345 --out dist fix.patch`
+}
+
+func (c *createCmd) Run(e *env) error {
+	patches, kernels := splitArgs(c.Args)
+	res, err := pipeline.Create(e.ctx, pipeline.Options{
+		Patches: patches, Source: c.Source, Kernel: append(c.Kernel, kernels...), DebugInfo: c.Debuginfo, CC: c.CC, ID: c.ID,
+		Description: c.Description, Fixes: c.Fixes, Engine: c.Engine, Formats: c.Format, Out: c.Out, Revision: c.Revision, Stack: c.Stack,
+		Jobs: c.Jobs, Cache: e.cache,
+	}, pipeline.NewStages(e.stderr))
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return e.json(res.Report)
+	}
+	return c.print(e, res)
+}
+
+func (c *createCmd) print(e *env, res *pipeline.Result) error {
+	r := res.Report
+	fmt.Fprintf(e.stdout, "update %s for %s (build-id %s)\n", r.ID, r.Release, r.BuildID)
+	for _, u := range r.Units {
+		fmt.Fprintf(e.stdout, "%s: %d functions, %d proven, %d not located\n", u.Source, u.Counts.Functions, u.Strict, u.Unmatched)
+		for _, f := range u.Replaced {
+			fmt.Fprintf(e.stdout, "  replaces %s at %s, %d bytes: %s by %s; %s\n", f.Name, f.Address, f.Size, f.Proof, f.By, f.Why)
+		}
+		if len(u.Carried) > 0 {
+			fmt.Fprintf(e.stdout, "  brings %s\n", strings.Join(u.Carried, ", "))
+		}
+	}
+	for _, p := range res.Packages {
+		fmt.Fprintln(e.stdout, p)
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"livesplice/kconfig"
+	"livesplice/kmod/diff"
+	"livesplice/pipeline"
+	"livesplice/pkgfmt"
+)
+
+type inspectCmd struct {
+	File string `arg:"" help:"A .deb, .rpm, module, vmlinuz or vmlinux."`
+	JSON bool   `name:"json" help:"Print it as JSON."`
+}
+
+// Help is shown by --help.
+func (inspectCmd) Help() string {
+	return "Example:\n  livesplice inspect linux-image-6.1.0-54-amd64_6.1.190-1_amd64.deb"
+}
+
+func (c *inspectCmd) Run(e *env) error {
+	d, err := pkgfmt.Describe(e.ctx, c.File)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return e.json(d)
+	}
+	fmt.Fprintln(e.stdout, d)
+	return nil
+}
+
+type checkCmd struct {
+	Args   []string `arg:"" optional:"" name:"path" help:"More of --kernel."`
+	Kernel []string `placeholder:"PATH" help:"The shipped image package, or a folder with it unpacked; may be repeated."`
+	JSON   bool     `name:"json" help:"Print it as JSON."`
+}
+
+// Help is shown by --help.
+func (checkCmd) Help() string {
+	return "Example:\n  livesplice check --kernel linux-image-6.1.0-54-amd64_6.1.190-1_amd64.deb"
+}
+
+// checkReport is what check says of a kernel.
+type checkReport struct {
+	Release string          `json:"release"`
+	Engine  string          `json:"engine"` // "livepatch", or "none"
+	Unmet   []kconfig.Unmet `json:"unmet"`
+}
+
+func (c *checkCmd) Run(e *env) error {
+	files, kernels := splitArgs(c.Args)
+	k, err := openImage(e, append(append(c.Kernel, kernels...), files...))
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(k.Config)
+	if err != nil {
+		return err
+	}
+	cfg, err := kconfig.Parse(data)
+	if err != nil {
+		return &pkgfmt.InputError{Path: k.Config, Want: "a kernel .config", Err: err}
+	}
+	release, err := kconfig.ParseRelease(k.Release, k.Banner)
+	if err != nil {
+		return err
+	}
+	r := checkReport{Release: k.Release, Engine: "livepatch", Unmet: kconfig.Requirements(cfg, release)}
+	var refused diff.Refusals
+	for _, u := range r.Unmet {
+		if u.Level == kconfig.Refused {
+			r.Engine = "none"
+			refused = append(refused, diff.Refusal{Code: "kernel-config", Unit: k.Release, Subject: u.Option,
+				Reason: fmt.Sprintf("%s is needed, the kernel has %s: %s", u.Want, u.Have, u.Why), Remedy: u.Remedy})
+		}
+	}
+	if c.JSON {
+		err = e.json(r)
+	} else {
+		fmt.Fprintf(e.stdout, "%s: engine %s\n", r.Release, r.Engine)
+		for _, u := range r.Unmet {
+			fmt.Fprintf(e.stdout, "%s: %s=%s: %s\n", u.Level, u.Option, u.Have, u.Why)
+		}
+	}
+	if err == nil && len(refused) > 0 {
+		return refused
+	}
+	return err
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(e *env) error {
+	fmt.Fprintln(e.stdout, "livesplice", pipeline.Version())
+	return nil
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"livesplice/kconfig"
+	"livesplice/kmod/diff"
+	"livesplice/kmod/elfobj"
+	"livesplice/kmod/match"
+	"livesplice/kmod/unit"
+	"livesplice/kmod/vmlinux"
+	"livesplice/pipeline"
+	"livesplice/pipeline/cache"
+	"livesplice/pkgfmt"
+)
+
+type diffCmd struct {
+	Pre  string `arg:"" help:"Object made from the source as shipped."`
+	Post string `arg:"" help:"Object made from the patched source."`
+	Out  string `short:"o" placeholder:"OUT.o" help:"Write what changed, as an update would carry it, to this file."`
+	JSON bool   `name:"json" help:"Print the verdicts as JSON."`
+}
+
+// Help is shown by --help.
+func (diffCmd) Help() string {
+	return "Both objects must be compiled with -ffunction-sections -fdata-sections.\n\nExample:\n  livesplice diff pre/namei.o post/namei.o -o changed.o"
+}
+
+func (c *diffCmd) Run(e *env) error {
+	pre, err := readObject(c.Pre)
+	if err != nil {
+		return err
+	}
+	post, err := readObject(c.Post)
+	if err != nil {
+		return err
+	}
+	r, err := diff.Compare(c.Post, pre, post)
+	if err != nil {
+		return err
+	}
+	x, refused := c.extract(r)
+	if c.JSON {
+		if err := e.json(r); err != nil {
+			return err
+		}
+	} else {
+		for _, ch := range r.Changes {
+			fmt.Fprintf(e.stdout, "%s %s %s", ch.Verdict, ch.Kind, ch.Name)
+			if ch.Why != "" {
+				fmt.Fprintf(e.stdout, ": %s", ch.Why)
+			}
+			fmt.Fprintln(e.stdout)
+		}
+	}
+	switch {
+	case refused != nil:
+		return refused
+	case len(r.Replaced()) == 0:
+		return pipeline.ErrNoChange
+	case c.Out == "":
+		return nil
+	}
+	data, err := x.Obj.Write()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.Out, data, 0o644)
+}
+
+func (c *diffCmd) extract(r *diff.Result) (*diff.Extract, error) {
+	if len(r.Refusals) > 0 {
+		return nil, r.Refusals
+	}
+	return r.Extract("u0")
+}
+
+func readObject(path string) (*elfobj.Object, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &pkgfmt.InputError{Path: path, Want: "a relocatable object", Err: err}
+	}
+	o, err := elfobj.Read(data)
+	if err != nil {
+		return nil, &pkgfmt.InputError{Path: path, Want: "a relocatable object", Err: err}
+	}
+	return o, nil
+}
+
+type matchCmd struct {
+	Args   []string `arg:"" name:"object" help:"The object; packages and folders beside it count as --kernel."`
+	Kernel []string `placeholder:"PATH" help:"The shipped image package, or a folder with it unpacked; may be repeated."`
+	JSON   bool     `name:"json" help:"Print the result as JSON."`
+}
+
+// Help is shown by --help.
+func (matchCmd) Help() string {
+	return "Example:\n  livesplice match namei.o --kernel linux-image-6.1.0-54-amd64_6.1.190-1_amd64.deb"
+}
+
+func (c *matchCmd) Run(e *env) error {
+	objects, kernels := splitArgs(c.Args)
+	if len(objects) != 1 {
+		return &kconfig.UsageError{Thing: "argument OBJECT", Reason: fmt.Sprintf("%d objects given, one is matched at a time", len(objects))}
+	}
+	obj, err := readObject(objects[0])
+	if err != nil {
+		return err
+	}
+	u, err := unit.New(obj)
+	if err != nil {
+		return &pkgfmt.InputError{Path: objects[0], Want: "an object of the kernel", Err: err}
+	}
+	k, err := openImage(e, append(c.Kernel, kernels...))
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(k.Vmlinux)
+	if err != nil {
+		return err
+	}
+	im, err := vmlinux.Parse(data)
+	if err != nil {
+		return &pkgfmt.InputError{Path: k.Vmlinuz, Want: "a kernel image with kallsyms", Err: err}
+	}
+	r, err := match.Match(objects[0], u, im)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		if err := e.json(r); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range r.Functions {
+			if f.Proof == match.None {
+				fmt.Fprintf(e.stdout, "%-18s %6d %s %s: %s\n", "-", f.Size, f.Proof, f.Name, f.Why)
+			} else {
+				fmt.Fprintf(e.stdout, "%#x %6d %s %s (%s)\n", f.Address, f.Size, f.Proof, f.Name, f.By)
+			}
+		}
+		fmt.Fprintf(e.stdout, "%d functions proven by their bytes, %d not located\n", r.Strict, r.Unmatched)
+	}
+	return r.Unexplained()
+}
+
+func openImage(e *env, kernels []string) (*pkgfmt.Kernel, error) {
+	if len(kernels) == 0 {
+		return nil, &kconfig.UsageError{Thing: `flag "--kernel"`, Reason: "the shipped image package is needed"}
+	}
+	store, err := cache.Open(e.cache)
+	if err != nil {
+		return nil, err
+	}
+	return pkgfmt.OpenImage(e.ctx, store, kernels)
+}

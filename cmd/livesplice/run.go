@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+
+	"livesplice/pipeline"
+	"livesplice/pipeline/rebuild"
+)
+
+// cli is the command line. Each command's Help has an example.
+type cli struct {
+	Create  createCmd  `cmd:"" help:"Turn patches into packages."`
+	Diff    diffCmd    `cmd:"" help:"Compare one pair of objects, as shipped and patched."`
+	Match   matchCmd   `cmd:"" help:"Locate the functions of one object in a shipped kernel."`
+	Inspect inspectCmd `cmd:"" help:"Say what a package, module or kernel is."`
+	Check   checkCmd   `cmd:"" help:"Say whether a kernel can be spliced, and what stands in the way."`
+	Version versionCmd `cmd:"" help:"Print the version of livesplice."`
+
+	Verbose bool   `short:"v" help:"Show the whole of an error: commands and logs of the kernel's build."`
+	Cache   string `placeholder:"DIR" help:"Folder for what is kept between runs (default: livesplice in the user's cache folder)."`
+}
+
+const exitCodes = `Exit codes: 0 done; 1 our fault or the machine's; 2 usage; 3 the patch changes no object code; 4 refused: not safe to apply live; 5 source and shipped kernel do not match; 6 the kernel's own build failed.`
+
+// env is what commands work with.
+type env struct {
+	ctx            context.Context
+	stdout, stderr io.Writer
+	cache          string
+}
+
+// run is the whole program; it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("livesplice"), kong.Description("Live updates of the Linux kernel, delivered as packages.\n\n"+exitCodes),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}), kong.ShortHelp(func(kong.HelpOptions, *kong.Context) error { return nil }))
+	if err != nil {
+		fmt.Fprintf(stderr, "livesplice: %v\n", err)
+		return pipeline.ExitFault
+	}
+	kctx, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited // help was printed
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "livesplice: %v; livesplice --help shows how it is used\n", err)
+		return pipeline.ExitUsage
+	}
+	err = kctx.Run(&env{ctx: ctx, stdout: stdout, stderr: stderr, cache: c.Cache})
+	if err != nil {
+		fmt.Fprintf(stderr, "livesplice: %v\n", err)
+		if c.Verbose {
+			showLog(stderr, err)
+		}
+	}
+	return pipeline.ExitCode(err)
+}
+
+// showLog writes what the kernel's build said, where an error has it.
+func showLog(w io.Writer, err error) {
+	var b *rebuild.BuildError
+	if errors.As(err, &b) {
+		fmt.Fprintf(w, "command: %s\n%s\n", b.Command, b.Log)
+	}
+}
+
+func (e *env) json(v any) error {
+	enc := json.NewEncoder(e.stdout)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

@@ -1,0 +1,221 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"livesplice/kmod/diff"
+	"livesplice/kmod/livepatch"
+	"livesplice/kmod/match"
+	"livesplice/pkgfmt"
+)
+
+// Maintainer stands in packages when the environment names none.
+const defaultMaintainer = "livesplice <livesplice@localhost>"
+
+// output writes packages, module and what each stage said into a scratch folder beside their place, and moves them
+// when all are there.
+func (c *creation) output(ctx context.Context) (*Result, string, error) {
+	out, err := filepath.Abs(c.opts.Out)
+	if err != nil {
+		return nil, "", err
+	}
+	undo, err := makeFolder(out)
+	if err != nil {
+		return nil, "", err
+	}
+	scratch, err := os.MkdirTemp(out, ".livesplice-")
+	if err != nil {
+		undo()
+		return nil, "", err
+	}
+	defer os.RemoveAll(scratch)
+	res, err := c.fill(ctx, scratch)
+	if err == nil {
+		err = moveAll(scratch, out)
+	}
+	if err != nil {
+		os.RemoveAll(scratch)
+		undo()
+		return nil, "", err
+	}
+	for i, p := range res.Packages {
+		res.Packages[i] = filepath.Join(c.opts.Out, p)
+	}
+	res.Folder = filepath.Join(c.opts.Out, res.Folder)
+	return res, strings.Join(res.Report.Packages, " "), nil
+}
+
+// makeFolder makes a folder and those above it; undo removes what it made, if empty.
+func makeFolder(dir string) (undo func(), err error) {
+	var made []string
+	for d := dir; ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); err == nil || d == filepath.Dir(d) {
+			break
+		}
+		made = append(made, d)
+	}
+	return func() {
+		for _, d := range made {
+			os.Remove(d)
+		}
+	}, os.MkdirAll(dir, 0o755)
+}
+
+func moveAll(from, to string) error {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		target := filepath.Join(to, e.Name())
+		if e.IsDir() {
+			if err := os.RemoveAll(target); err != nil {
+				return err
+			}
+		}
+		if err := os.Rename(filepath.Join(from, e.Name()), target); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill writes everything into dir; paths in the result are relative to it.
+func (c *creation) fill(ctx context.Context, dir string) (*Result, error) {
+	manifest := c.manifest()
+	if err := manifest.Validate(); err != nil {
+		return nil, err
+	}
+	spec := pkgfmt.UpdateSpec{Manifest: manifest, Files: map[string][]byte{manifest.ModuleFile: c.module}, Maintainer: maintainer(),
+		MTime: c.time(), Stack: c.opts.Stack}
+	for i, p := range manifest.Patches {
+		spec.Files[p.Name] = c.plan.Patches[i].data
+	}
+	report := c.report()
+	res := &Result{Report: report, Folder: "livesplice-" + c.id}
+	for _, name := range c.opts.Formats {
+		format := map[string]pkgfmt.Format{"deb": pkgfmt.FormatDeb, "rpm": pkgfmt.FormatRPM}[name]
+		path, err := pkgfmt.EmitUpdate(ctx, spec, format, dir)
+		if err != nil {
+			return nil, err
+		}
+		report.Packages = append(report.Packages, filepath.Base(path))
+		res.Packages = append(res.Packages, filepath.Base(path))
+	}
+	return res, c.writeStages(filepath.Join(dir, res.Folder), manifest, report)
+}
+
+// writeStages writes the module, its manifest and the value of each stage.
+func (c *creation) writeStages(dir string, manifest *livepatch.Manifest, report *Report) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	var diffs []*diff.Result
+	var matches []*match.Result
+	for _, u := range c.units {
+		diffs, matches = append(diffs, u.Diff), append(matches, u.Match)
+	}
+	for name, v := range map[string]any{"plan.json": c.plan, "diff.json": diffs, "match.json": matches, "link.json": c.link, "report.json": report} {
+		data, err := json.MarshalIndent(v, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), append(data, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	data, err := manifest.Encode()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, livepatch.ManifestName), data, 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, manifest.ModuleFile), c.module, 0o644)
+}
+
+func (c *creation) manifest() *livepatch.Manifest {
+	m := &livepatch.Manifest{
+		Format: livepatch.ManifestFormat, ID: c.id, Module: c.link.Module, ModuleFile: c.link.Module + ".ko",
+		ModuleSHA256: fmt.Sprintf("%x", sha256.Sum256(c.module)), Release: c.kernel.Release, BuildID: c.kernel.BuildID.String(), Arch: "amd64",
+		Revision: c.opts.Revision, Description: c.opts.Description, Fixes: c.opts.Fixes, Engine: livepatch.EngineLivepatch, Replace: !c.opts.Stack,
+		Toolchain: livepatch.Toolchain{Compiler: c.kernel.Compiler, Linker: c.kernel.Linker, Livesplice: Version()},
+	}
+	if m.Description == "" {
+		m.Description = c.description()
+	}
+	for i, p := range c.plan.Patches {
+		m.Patches = append(m.Patches, livepatch.Patch{Name: patchName(i, p.Name), SHA256: fmt.Sprintf("%x", sha256.Sum256(p.data))})
+	}
+	o := livepatch.Object{Name: livepatch.VMLinux, BuildID: c.kernel.BuildID.String()}
+	for _, u := range c.units {
+		for _, f := range u.Extract.Functions {
+			if f.Entry == nil {
+				continue
+			}
+			s := c.splice(f.Entry.Name)
+			o.Functions = append(o.Functions, livepatch.Function{Name: s.Name, SymPos: s.SymPos, Address: hex(s.Addr).String(), Size: int(s.Size),
+				New: f.Post.Name, SHA256: s.SHA256})
+		}
+	}
+	m.Objects = []livepatch.Object{o}
+	return m
+}
+
+var strange = regexp.MustCompile(`[^A-Za-z0-9._+-]+`)
+
+// patchName is a patch's name in the update's folder: numbered, so that two files of one name do not collide and their
+// order shows.
+func patchName(i int, name string) string {
+	return fmt.Sprintf("%02d-%s", i+1, strings.TrimLeft(strange.ReplaceAllString(name, "_"), "."))
+}
+
+var bannerDate = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
+
+// time is every time in the packages: SOURCE_DATE_EPOCH, else the day that the kernel's banner names, else the oldest
+// that all package formats can hold. The clock is never asked, so that the same inputs give the same bytes.
+//
+// Source: reproducible-builds.org, SOURCE_DATE_EPOCH specification.
+func (c *creation) time() time.Time {
+	if n, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil && n >= 0 {
+		return time.Unix(n, 0).UTC()
+	}
+	if t, err := time.Parse(time.DateOnly, bannerDate.FindString(c.kernel.Version)); err == nil {
+		return t
+	}
+	if i := strings.LastIndex(c.kernel.Version, "PREEMPT"); i >= 0 {
+		if _, rest, ok := strings.Cut(c.kernel.Version[i:], " "); ok {
+			if t, err := time.Parse(time.UnixDate, rest); err == nil {
+				return t.UTC()
+			}
+		}
+	}
+	return time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+}
+
+// maintainer is who builds the packages, by the variables that Debian's tools read.
+func maintainer() string {
+	name, mail := os.Getenv("DEBFULLNAME"), os.Getenv("DEBEMAIL")
+	if name == "" || mail == "" {
+		return defaultMaintainer
+	}
+	return fmt.Sprintf("%s <%s>", name, mail)
+}
+
+// Version is livesplice's own: the module version that Go recorded, or "devel".
+func Version() string {
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
+		return b.Main.Version
+	}
+	return "devel"
+}

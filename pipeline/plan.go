@@ -1,0 +1,141 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"livesplice/kmod/diff"
+	"livesplice/pipeline/patch"
+	"livesplice/pipeline/rebuild"
+)
+
+// Plan is what patches ask for: the units to be rebuilt and the files that they find changed.
+type Plan struct {
+	Patches []PlannedPatch `json:"patches"`
+	Units   []PlannedUnit  `json:"units"`
+	// Ignored are touched files that this kernel is not built from, with the reason.
+	Ignored []Ignored `json:"ignored,omitempty"`
+
+	files map[string][]byte // new content of each touched file; nil for one that is gone
+}
+
+// PlannedPatch is one patch file.
+type PlannedPatch struct {
+	Name  string   `json:"name"`
+	Files []string `json:"files"` // touched, relative to the source tree
+	data  []byte
+}
+
+// PlannedUnit is one unit to be rebuilt.
+type PlannedUnit struct {
+	Object string   `json:"object"` // as kbuild names it: "fs/namei.o"
+	Source string   `json:"source"` // "fs/namei.c"
+	Target string   `json:"target"` // "vmlinux" or a module's name
+	Files  []string `json:"files"`  // the touched files that it is made from
+}
+
+// Ignored is a touched file that does not matter.
+type Ignored struct {
+	File   string `json:"file"`
+	Reason string `json:"reason"`
+}
+
+// Codes of refusals that the plan gives; see docs/refusals.md.
+const (
+	codeModule   diff.Code = "module-target"
+	codeHeader   diff.Code = "header-changed"
+	codeConfig   diff.Code = "config-changed"
+	codeAssembly diff.Code = "assembly-changed"
+	codeSeparate diff.Code = "separate-program"
+	codeConfigRq diff.Code = "kernel-config"
+)
+
+// readPatches parses the patch files.
+func readPatches(files []string) ([]*patch.Patch, []PlannedPatch, error) {
+	var parsed []*patch.Patch
+	var planned []PlannedPatch
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			return nil, nil, &patch.Error{Patch: f, Reason: "cannot be read", Err: err}
+		}
+		p, err := patch.Parse(f, data)
+		if err != nil {
+			return nil, nil, err
+		}
+		pp := PlannedPatch{Name: filepath.Base(f), data: data}
+		for _, c := range p.Files() {
+			pp.Files = append(pp.Files, c.Path)
+			if c.OldPath != "" && c.OldPath != c.Path {
+				pp.Files = append(pp.Files, c.OldPath)
+			}
+		}
+		slices.Sort(pp.Files)
+		pp.Files = slices.Compact(pp.Files)
+		parsed, planned = append(parsed, p), append(planned, pp)
+	}
+	return parsed, planned, nil
+}
+
+// newPlan applies the patches in memory and asks kbuild what each touched file is part of. Files that an update cannot
+// carry are refusals, which come beside the plan: other stages have more of them.
+func newPlan(ctx context.Context, tree *rebuild.Tree, parsed []*patch.Patch, planned []PlannedPatch) (*Plan, diff.Refusals, error) {
+	files, err := patch.Apply(parsed, func(path string) ([]byte, error) { return os.ReadFile(filepath.Join(tree.Source, path)) })
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &Plan{Patches: planned, files: files}
+	owners, err := tree.Owner(ctx, slices.Sorted(maps.Keys(files)))
+	if err != nil {
+		return nil, nil, err
+	}
+	var refused diff.Refusals
+	units := map[string]*PlannedUnit{}
+	for _, o := range owners {
+		switch o.Kind {
+		case rebuild.BuiltIn, rebuild.Library:
+			u := units[o.Unit]
+			if u == nil {
+				u = &PlannedUnit{Object: o.Unit, Source: o.Source, Target: o.Target}
+				units[o.Unit] = u
+			}
+			u.Files = append(u.Files, o.File)
+		case rebuild.NotBuilt, rebuild.Documentation, rebuild.Other:
+			p.Ignored = append(p.Ignored, Ignored{File: o.File, Reason: o.Kind.String()})
+		default:
+			refused = append(refused, refuseFile(o))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(units)) {
+		p.Units = append(p.Units, *units[name])
+	}
+	return p, refused, nil
+}
+
+// refuseFile says why an update cannot carry a change to a file, and what to do.
+func refuseFile(o rebuild.Owner) diff.Refusal {
+	r := diff.Refusal{Unit: o.File, Subject: o.File}
+	switch o.Kind {
+	case rebuild.InModule:
+		r.Code, r.Reason = codeModule, fmt.Sprintf("the unit is part of the module %s; only vmlinux can be spliced yet", o.Target)
+		r.Remedy = "take the file out of the patch, or ship the module itself"
+	case rebuild.Header:
+		r.Code, r.Reason = codeHeader, "which units a header changes is known only from a finished build"
+		r.Remedy = "move the change into the .c files that need it"
+	case rebuild.Kconfig, rebuild.Makefile:
+		r.Code, r.Reason = codeConfig, "the configuration or the build itself changes, and the shipped kernel was built without that"
+		r.Remedy = "take the file out of the patch; it takes effect with the next kernel"
+	case rebuild.Assembly:
+		r.Code, r.Reason = codeAssembly, "assembly code cannot be replaced function by function"
+		r.Remedy = "change its callers in C instead, or reboot into a fixed kernel"
+	default:
+		r.Code, r.Reason = codeSeparate, "the file is part of a program of its own ("+strings.TrimSpace(o.Kind.String())+"), not of the running kernel's code"
+		r.Remedy = "take the file out of the patch; it takes effect with the next kernel or package"
+	}
+	return r
+}

@@ -1,0 +1,91 @@
+package pipeline
+
+import (
+	"strings"
+
+	"livesplice/kmod/diff"
+	"livesplice/kmod/match"
+)
+
+// Report is what an update is and how each of its parts was proven. The same inputs give the same report.
+type Report struct {
+	ID       string       `json:"id"`
+	Module   string       `json:"module"`
+	Release  string       `json:"release"`
+	BuildID  string       `json:"build_id"`
+	Compiler string       `json:"compiler"`
+	Revision int          `json:"revision"`
+	Replace  bool         `json:"replace"`
+	Units    []UnitReport `json:"units"`
+	Packages []string     `json:"packages"`
+}
+
+// UnitReport is one unit of an update.
+type UnitReport struct {
+	Source    string           `json:"source"`
+	Target    string           `json:"target"`
+	Counts    diff.Counts      `json:"counts"`
+	Strict    int              `json:"strict"`    // functions proven by their bytes
+	Unmatched int              `json:"unmatched"` // functions not located, which the update neither replaces nor refers to
+	Replaced  []FunctionReport `json:"replaced"`
+	Carried   []string         `json:"carried,omitempty"` // new functions, and copies that replaced ones call
+	Symbols   []SymbolReport   `json:"symbols"`           // places of the running kernel that the update refers to
+}
+
+// FunctionReport is one replaced function.
+type FunctionReport struct {
+	Name    string      `json:"name"`
+	SymPos  int         `json:"sympos"`
+	Address hex         `json:"address"` // link-time address
+	Size    uint64      `json:"size"`    // bytes
+	Proof   match.Proof `json:"proof"`
+	By      string      `json:"by"`
+	Why     string      `json:"why"` // why it is replaced
+	SHA256  string      `json:"sha256"`
+}
+
+// SymbolReport is one symbol and how its place was found.
+type SymbolReport struct {
+	Name    string `json:"name"`
+	SymPos  int    `json:"sympos"`
+	Address hex    `json:"address"`
+	By      string `json:"by"`
+}
+
+func (c *creation) report() *Report {
+	r := &Report{ID: c.id, Module: c.link.Module, Release: c.kernel.Release, BuildID: c.kernel.BuildID.String(), Compiler: c.kernel.Compiler,
+		Revision: c.opts.Revision, Replace: !c.opts.Stack}
+	for _, u := range c.units {
+		ur := UnitReport{Source: u.Diff.Unit, Target: "vmlinux", Counts: u.Diff.Counts, Strict: u.Match.Strict, Unmatched: u.Match.Unmatched}
+		proofs := map[string]match.Function{}
+		for _, f := range u.Match.Functions {
+			proofs[f.Name] = f
+		}
+		whys := map[string]string{}
+		for _, ch := range u.Diff.Changes {
+			whys[ch.Name] = ch.Why
+		}
+		for _, f := range u.Extract.Functions {
+			if f.Pre == nil {
+				ur.Carried = append(ur.Carried, f.Post.Name)
+				continue
+			}
+			s := c.splice(f.Entry.Name)
+			p := proofs[f.Pre.Name]
+			ur.Replaced = append(ur.Replaced, FunctionReport{Name: s.Name, SymPos: s.SymPos, Address: hex(s.Addr), Size: s.Size,
+				Proof: p.Proof, By: p.By, Why: whys[f.Post.Name], SHA256: s.SHA256})
+		}
+		for _, n := range u.Extract.Needs {
+			if b, ok := c.link.Symbols[n.Sym.Name]; ok {
+				ur.Symbols = append(ur.Symbols, SymbolReport{Name: b.Name, SymPos: b.SymPos, Address: hex(b.Addr), By: b.By})
+			}
+		}
+		r.Units = append(r.Units, ur)
+	}
+	return r
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
