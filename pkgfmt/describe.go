@@ -178,7 +178,7 @@ func (d *Description) String() string {
 	var b strings.Builder
 	line := func(key string, value any) {
 		if s := fmt.Sprint(value); s != "" {
-			fmt.Fprintf(&b, "%-13s %s\n", key+":", s)
+			fmt.Fprintf(&b, "%-14s %s\n", key+":", s)
 		}
 	}
 	line("file", d.Path)

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 
 	"github.com/cavaliergopher/cpio"
 	"github.com/cavaliergopher/rpm"
@@ -196,7 +195,7 @@ func cpioEntry(h *cpio.Header) (Entry, error) {
 	switch {
 	case e.Mode.IsRegular():
 		e.Size = h.Size
-	case e.Mode&fs.ModeSymlink == 0 && h.Size != 0:
+	case h.Size != 0: // that of a link was read as its target
 		return Entry{}, fmt.Errorf("%q has content but is no regular file", name)
 	}
 	return e, nil

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // maxVmlinux bounds an unpacked kernel image, in bytes. Debian's 6.1 has 62 MB.
@@ -110,13 +112,16 @@ func (img *bzImage) unpack() ([]byte, error) {
 
 // unpackAll unpacks a stream whose unpacked size is known. The buffer grows with what really comes out.
 func unpackAll(c codec, packed []byte, size int) ([]byte, error) {
+	if c == codecZstd {
+		return unpackZstd(packed, size)
+	}
 	d, err := newDecompressor(c, bytes.NewReader(packed))
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
 	var out bytes.Buffer
-	out.Grow(min(size, 8*len(packed)) + bytes.MinRead)
+	out.Grow(firstGuess(packed, size) + bytes.MinRead)
 	n, err := io.Copy(&out, io.LimitReader(d, int64(size)+1))
 	if err != nil {
 		return nil, err
@@ -126,6 +131,23 @@ func unpackAll(c codec, packed []byte, size int) ([]byte, error) {
 	}
 	return out.Bytes(), nil
 }
+
+// unpackZstd does without a window of its own, which is 128 MiB for zstd --ultra -22.
+func unpackZstd(packed []byte, size int) ([]byte, error) {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(max(uint64(size)+1, maxWindow)))
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	out, err := d.DecodeAll(packed, make([]byte, 0, firstGuess(packed, size)))
+	if err == nil && len(out) != size {
+		err = fmt.Errorf("it unpacks to %d bytes, its end says %d", len(out), size)
+	}
+	return out, err
+}
+
+// firstGuess is how much to allocate for size bytes that a damaged file may only claim to have. Kernels pack to 1:5 to 1:8.
+func firstGuess(packed []byte, size int) int { return min(size, 8*len(packed)) }
 
 // checkX8664 looks at the ELF header alone.
 func checkX8664(b []byte) error {
