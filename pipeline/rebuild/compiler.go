@@ -12,7 +12,7 @@ import (
 // findCompiler returns the program that is the shipped kernel's compiler.
 func findCompiler(ctx context.Context, config *shippedConfig, cc string) (string, error) {
 	want := config.compilerText()
-	if config.on("CC_IS_CLANG") {
+	if config.Enabled("CC_IS_CLANG") {
 		return "", &pkgfmt.InputError{Path: config.path, Want: "the .config of a kernel built by gcc", Got: "one built by " + want}
 	}
 	if cc == "" {

@@ -1,8 +1,6 @@
 package rebuild
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,71 +9,66 @@ import (
 	"sort"
 	"strings"
 
+	"livesplice/kconfig"
 	"livesplice/pkgfmt"
 )
 
 // shippedConfig is what Prepare takes from the shipped .config.
 type shippedConfig struct {
+	*kconfig.Config
 	path    string
-	options map[string]string // without "CONFIG_"; strings keep their quotes
-	arch    string            // ARCH as make was given it: "x86", "x86_64"
-	version string            // of the kernel that it configures: "6.1.190"
+	arch    string // ARCH as make was given it: "x86", "x86_64"
+	version string // of the kernel that it configures: "6.1.190"; "" if the file does not say
 }
 
 // configTitle matches the third line that kconfig writes.
 // Source: conf_write_heading, scripts/kconfig/confdata.c, v6.1.
-var configTitle = regexp.MustCompile(`^# Linux/(\S+) (\S+) Kernel Configuration$`)
+var configTitle = regexp.MustCompile(`(?m)^# Linux/(\S+) (\S+) Kernel Configuration$`)
 
 func readConfig(path string) (*shippedConfig, error) {
+	fail := func(got string, err error) (*shippedConfig, error) {
+		return nil, &pkgfmt.InputError{Path: path, Want: "the whole .config of an x86-64 kernel, 5.10 or newer", Got: got, Err: err}
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, &pkgfmt.InputError{Path: path, Want: "the kernel's .config", Err: err}
+		return fail("", err)
 	}
-	c := &shippedConfig{path: path, options: map[string]string{}, arch: "x86_64"}
-	in := bufio.NewScanner(bytes.NewReader(data))
-	in.Buffer(nil, 1<<20)
-	for in.Scan() {
-		line := in.Text()
-		if m := configTitle.FindStringSubmatch(line); m != nil {
-			c.arch, c.version = m[1], m[2]
-		} else if rest, ok := strings.CutPrefix(line, "CONFIG_"); ok {
-			if k, v, ok := strings.Cut(rest, "="); ok {
-				c.options[k] = v
-			}
-		}
+	options, err := kconfig.Parse(data)
+	if err != nil {
+		return fail("", err)
 	}
-	if err := in.Err(); err != nil {
-		return nil, &pkgfmt.InputError{Path: path, Want: "the kernel's .config", Err: err}
+	c := &shippedConfig{Config: options, path: path, arch: "x86_64"}
+	if m := configTitle.FindSubmatch(data); m != nil {
+		c.arch, c.version = string(m[1]), string(m[2])
 	}
 	switch {
-	case c.arch != "x86" && c.arch != "x86_64" || c.options["X86_64"] != "y":
-		return nil, &pkgfmt.InputError{Path: path, Want: "the .config of an x86-64 kernel", Got: "one of architecture " + c.arch}
-	case c.options["CC_VERSION_TEXT"] == "":
-		return nil, &pkgfmt.InputError{Path: path, Want: "the whole .config of a built kernel (5.10 or newer)", Got: "a file without CONFIG_CC_VERSION_TEXT"}
+	case c.arch != "x86" && c.arch != "x86_64":
+		return fail("one of architecture "+c.arch, nil)
+	case !c.Enabled("X86_64"):
+		return fail("one without CONFIG_X86_64=y", nil)
+	case c.compilerText() == "":
+		return fail("one without CONFIG_CC_VERSION_TEXT", nil)
 	}
 	return c, nil
 }
 
-// compilerText is CONFIG_CC_VERSION_TEXT.
-func (c *shippedConfig) compilerText() string { return strings.Trim(c.options["CC_VERSION_TEXT"], `"`) }
-
-func (c *shippedConfig) on(option string) bool { return c.options[option] == "y" }
+// compilerText is the first line of the compiler's --version: "gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0".
+func (c *shippedConfig) compilerText() string { return c.Get("CC_VERSION_TEXT") }
 
 // checkConfigured compares the configuration that kbuild arrived at with the shipped one: the same source, compiler,
 // linker and pahole give the same, byte for byte. Any difference means that one of them is another, and that objects
 // would differ too.
 func checkConfigured(obj, headers string, shipped *shippedConfig) error {
-	name := "include/generated/autoconf.h"
-	want, err := readAutoconf(filepath.Join(headers, name))
-	path := filepath.Join(headers, name)
-	switch {
-	case err == nil:
-	case os.IsNotExist(err):
-		want, path = autoconfOf(shipped.options), shipped.path
-	default:
-		return &pkgfmt.InputError{Path: path, Want: "the headers' generated configuration", Err: err}
+	const autoconf, dot = "include/generated/autoconf.h", ".config"
+	name, path, line := autoconf, filepath.Join(headers, autoconf), autoconfLine
+	if _, err := os.Stat(path); os.IsNotExist(err) {
+		name, path, line = dot, shipped.path, dotConfigLine
 	}
-	got, err := readAutoconf(filepath.Join(obj, name))
+	want, err := readOptions(path, line)
+	if err != nil {
+		return &pkgfmt.InputError{Path: path, Want: "the configuration of the shipped kernel", Err: err}
+	}
+	got, err := readOptions(filepath.Join(obj, name), line)
 	if err != nil {
 		return err
 	}
@@ -161,40 +154,24 @@ func probableCause(diffs []string) string {
 	return "probable cause: the source is not that of the shipped kernel"
 }
 
-// readAutoconf reads include/generated/autoconf.h: option to value; `1` for y, an option with _MODULE for m.
-func readAutoconf(path string) (map[string]string, error) {
+// The forms of an option's line in include/generated/autoconf.h, where a module's option ends in _MODULE, and in .config.
+var (
+	autoconfLine  = regexp.MustCompile(`(?m)^#define CONFIG_(\w+) (.*)$`)
+	dotConfigLine = regexp.MustCompile(`(?m)^CONFIG_(\w+)=(.*)$`)
+)
+
+// readOptions reads options as they are written, by name without CONFIG_.
+func readOptions(path string, line *regexp.Regexp) (map[string]string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	options := map[string]string{}
-	for _, line := range strings.Split(string(data), "\n") {
-		rest, ok := strings.CutPrefix(line, "#define CONFIG_")
-		if !ok {
-			continue
-		}
-		k, v, _ := strings.Cut(rest, " ")
-		options[k] = v
+	for _, m := range line.FindAllSubmatch(data, -1) {
+		options[string(m[1])] = string(m[2])
 	}
 	if len(options) == 0 {
-		return nil, &pkgfmt.InputError{Path: path, Want: "#define lines of a kernel configuration", Got: "none"}
+		return nil, fmt.Errorf("file %q: no option in it", path)
 	}
 	return options, nil
-}
-
-// autoconfOf is what kconfig makes of .config's values in autoconf.h.
-// Source: print_symbol_for_c, scripts/kconfig/confdata.c, v6.1.
-func autoconfOf(options map[string]string) map[string]string {
-	out := map[string]string{}
-	for k, v := range options {
-		switch v {
-		case "y":
-			out[k] = "1"
-		case "m":
-			out[k+"_MODULE"] = "1"
-		default:
-			out[k] = v
-		}
-	}
-	return out
 }

@@ -103,7 +103,7 @@ func writeModule(dir, name string, files map[string][]byte) error {
 
 // checkObjtool makes sure by the log that objtool ran over the linked module, where this kernel has objtool at all.
 func (t *Tree) checkObjtool(name, log string) error {
-	auto, err := readAutoconf(filepath.Join(t.Object, "include/generated/autoconf.h"))
+	auto, err := readOptions(filepath.Join(t.Object, "include/generated/autoconf.h"), autoconfLine)
 	if err != nil {
 		return err
 	}

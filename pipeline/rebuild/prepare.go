@@ -135,7 +135,7 @@ func checkVersion(src *source.Tree, k *pkgfmt.Kernel, config *shippedConfig) err
 // checkPrograms names what is missing before make stumbles over it.
 func checkPrograms(config *shippedConfig) error {
 	programs := []string{"make", "ld", "as", "bison", "flex", "bc", "awk", "sed"}
-	if config.on("DEBUG_INFO_BTF") {
+	if config.Enabled("DEBUG_INFO_BTF") {
 		programs = append(programs, "pahole")
 	}
 	var errs []error
