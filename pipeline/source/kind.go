@@ -10,11 +10,11 @@ import (
 	"livesplice/pkgfmt"
 )
 
-// archive is the kind of an archive file.
-type archive int
+// kind is the kind of an archive file.
+type kind int
 
 const (
-	kindInvalid archive = iota
+	kindInvalid kind = iota
 	kindDeb
 	kindTar
 	kindTarXZ
@@ -24,8 +24,8 @@ const (
 )
 
 // filter is the program that decompresses a kind on its standard input, nil for a plain tar.
-func (a archive) filter() []string {
-	switch a {
+func (k kind) filter() []string {
+	switch k {
 	case kindTarXZ:
 		return []string{"xz", "-T0", "-dc"}
 	case kindTarGZ:
@@ -40,7 +40,7 @@ func (a archive) filter() []string {
 
 // magics are the first bytes of each kind. The content decides, not the file's name.
 var magics = []struct {
-	kind  archive
+	kind  kind
 	magic string
 }{
 	{kindDeb, "!<arch>\n"},
@@ -50,8 +50,8 @@ var magics = []struct {
 	{kindTarBzip2, "BZh"},
 }
 
-func archiveKind(path string) (archive, error) {
-	fail := func(got string, err error) (archive, error) {
+func sniff(path string) (kind, error) {
+	fail := func(got string, err error) (kind, error) {
 		return kindInvalid, &pkgfmt.InputError{Path: path, Want: want, Got: got, Err: err}
 	}
 	f, err := os.Open(path)
@@ -83,14 +83,14 @@ func archiveKind(path string) (archive, error) {
 }
 
 // tarKindOf is the kind that a tar's name tells.
-func tarKindOf(name string) archive {
-	for suffix, kind := range map[string]archive{".xz": kindTarXZ, ".gz": kindTarGZ, ".zst": kindTarZstd, ".bz2": kindTarBzip2} {
+func tarKindOf(name string) kind {
+	for suffix, k := range map[string]kind{".xz": kindTarXZ, ".gz": kindTarGZ, ".zst": kindTarZstd, ".bz2": kindTarBzip2} {
 		if strings.HasSuffix(name, suffix) {
-			return kind
+			return k
 		}
 	}
 	return kindTar
 }
 
-// asError is errors.As for a nil error too.
-func asError[T error](err error, target *T) bool { return err != nil && errors.As(err, target) }
+// isError is errors.As for a nil error too.
+func isError[T error](err error, target *T) bool { return err != nil && errors.As(err, target) }

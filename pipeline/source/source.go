@@ -3,7 +3,9 @@
 package source
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -50,12 +52,12 @@ func openArchive(ctx context.Context, c *cache.Cache, path string) (*Tree, error
 	if err != nil {
 		return nil, &pkgfmt.InputError{Path: path, Want: want, Err: err}
 	}
-	kind, err := archiveKind(path)
+	as, err := sniff(path)
 	if err != nil {
 		return nil, err
 	}
 	t := &Tree{ID: id}
-	if kind == kindDeb {
+	if as == kindDeb {
 		p, err := pkgfmt.Open(path)
 		if err != nil {
 			return nil, err
@@ -63,10 +65,15 @@ func openArchive(ctx context.Context, c *cache.Cache, path string) (*Tree, error
 		t.PackageVersion = p.Version
 	}
 	dir, err := c.Dir(ctx, "source", id, func(ctx context.Context, dir string) error {
-		if kind == kindDeb {
-			return unpackDeb(ctx, path, dir)
+		unpack := unpackTarFile
+		if as == kindDeb {
+			unpack = unpackDeb
 		}
-		return unpackTarFile(ctx, path, kind, dir)
+		if err := unpack(ctx, path, as, dir); err != nil {
+			return err
+		}
+		_, err := top(path, dir)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -106,7 +113,7 @@ func isSource(dir string) bool {
 // configs there, which are not the source as built.
 var sourceTar = regexp.MustCompile(`^usr/src/linux-source-[^/]+\.tar(\.(xz|gz|zst|bz2))?$`)
 
-func unpackDeb(ctx context.Context, path, dir string) error {
+func unpackDeb(ctx context.Context, path string, _ kind, dir string) error {
 	p, err := pkgfmt.Open(path)
 	if err != nil {
 		return err
@@ -117,8 +124,7 @@ func unpackDeb(ctx context.Context, path, dir string) error {
 			return nil
 		}
 		found = true
-		kind := tarKindOf(e.Name)
-		if err := unpackTar(ctx, path+" ("+e.Name+")", r, kind, dir); err != nil {
+		if err := unpackTar(ctx, path+" ("+e.Name+")", r, tarKindOf(e.Name), dir); err != nil {
 			return err
 		}
 		return pkgfmt.ErrStop
@@ -133,18 +139,40 @@ func unpackDeb(ctx context.Context, path, dir string) error {
 	return nil
 }
 
-func unpackTarFile(ctx context.Context, path string, kind archive, dir string) error {
+func unpackTarFile(ctx context.Context, path string, as kind, dir string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return &pkgfmt.InputError{Path: path, Want: want, Err: err}
 	}
 	defer f.Close()
-	return unpackTar(ctx, path, f, kind, dir)
+	if as == kindTar {
+		// tar(1) takes any file's end for the archive's; a compressed one tells itself when it is cut off.
+		if err := checkEnd(f); err != nil {
+			return &pkgfmt.InputError{Path: path, Want: "a whole, undamaged archive", Err: err}
+		}
+	}
+	return unpackTar(ctx, path, f, as, dir)
+}
+
+// checkEnd makes sure that a tar ends in two blocks of zeros, and leaves f at its beginning.
+func checkEnd(f *os.File) error {
+	end := make([]byte, 1024)
+	if _, err := f.Seek(-int64(len(end)), io.SeekEnd); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(f, end); err != nil {
+		return err
+	}
+	if len(bytes.Trim(end, "\x00")) > 0 {
+		return errors.New("no end mark: it is cut off")
+	}
+	_, err := f.Seek(0, io.SeekStart)
+	return err
 }
 
 // unpackTar unpacks a tar stream with the programs that are fast at it: xz -T0 uses all cores, where a decoder in Go
 // takes several times as long.
-func unpackTar(ctx context.Context, name string, r io.Reader, kind archive, dir string) error {
+func unpackTar(ctx context.Context, name string, r io.Reader, as kind, dir string) error {
 	pr, pw, err := os.Pipe()
 	if err != nil {
 		return err
@@ -155,7 +183,7 @@ func unpackTar(ctx context.Context, name string, r io.Reader, kind archive, dir 
 	defer stop()
 	go func() {
 		defer pw.Close()
-		if args := kind.filter(); args != nil {
+		if args := as.filter(); args != nil {
 			_, err := process.Run(fctx, process.Cmd{Path: args[0], Args: args[1:], Stdin: r, Stdout: pw, Limit: -1})
 			filter <- err
 			return
@@ -181,14 +209,14 @@ func unpackError(ctx context.Context, name string, ferr, terr error) error {
 	var missing *process.MissingError
 	var exit *process.ExitError
 	for _, err := range []error{ferr, terr} {
-		if asError(err, &missing) {
+		if isError(err, &missing) {
 			return err
 		}
 	}
-	if ferr != nil && (terr == nil || asError(ferr, &exit) && exit.Signal == "") {
+	if ferr != nil && (terr == nil || isError(ferr, &exit) && exit.Signal == "") {
 		return &pkgfmt.InputError{Path: name, Want: "a whole, undamaged archive", Err: ferr}
 	}
-	if asError(terr, &exit) && !strings.Contains(string(exit.Stderr), "No space left") {
+	if isError(terr, &exit) && !strings.Contains(string(exit.Stderr), "No space left") {
 		return &pkgfmt.InputError{Path: name, Want: "a whole, undamaged archive", Err: terr}
 	}
 	return terr
