@@ -18,14 +18,29 @@ import (
 // The recipe of the root. A change of any of it makes another root.
 const (
 	rootSuite    = "bookworm"
-	rootPackages = "kmod,procps,rpm"
+	rootPackages = "kmod,mount,procps,rpm"
 	rootSize     = "2G" // sparse; the guest's disk
-	// rootHook runs in mmdebstrap with the tree as $1. rpm gets a database of its own, where Debian's rpm looks for it.
+	// rootHook runs in mmdebstrap with the tree as $1. Debian's rpm keeps its database in the user's home and it is empty;
+	// here it is where rpm distributions have it, and knows of the shell, which the scriptlets of every package require.
 	rootHook = `set -eu
 echo livesplice > "$1/etc/hostname"
 rm -f "$1/etc/resolv.conf"
-mkdir -p "$1/sysroot"
-chroot "$1" rpm --initdb`
+mkdir -p "$1/sysroot" "$1/etc/rpm"
+echo '%_dbpath /var/lib/rpm' > "$1/etc/rpm/macros"
+cat > "$1/tmp/base.spec" <<END
+Name: vm-base
+Version: 1
+Release: 1
+Summary: What the root has that is not from an rpm
+License: Apache-2.0
+BuildArch: noarch
+Provides: /bin/sh
+%description
+%summary
+%files
+END
+chroot "$1" sh -euc 'cd /tmp; rpmbuild --quiet -bb --define "_topdir /tmp/rpm" base.spec; rpm -i --force-debian rpm/RPMS/noarch/*.rpm'
+rm -r "$1/tmp/rpm" "$1/tmp/base.spec"`
 	// rootPack runs with the tar as $1 and the image as $2. It removes the tree itself: when it runs in a user
 	// namespace, nobody outside can.
 	rootPack = `set -eu

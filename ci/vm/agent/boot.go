@@ -56,6 +56,9 @@ func boot() error {
 	if err := enterRoot(); err != nil {
 		return err
 	}
+	if err := syscall.Sethostname([]byte("livesplice")); err != nil {
+		return fmt.Errorf("hostname: %w", err)
+	}
 	return mountAll([]mount{
 		{"tmpfs", "/run", "tmpfs", syscall.MS_NOSUID | syscall.MS_NODEV, "mode=755"},
 		{"tmpfs", "/tmp", "tmpfs", syscall.MS_NOSUID | syscall.MS_NODEV, "mode=1777"},
