@@ -24,7 +24,7 @@ test: setup
 	$(GO) test -count=1 -p 2 -timeout 25m ./...
 
 packages: setup
-	$(GO) run ./ci/packages dist
+	$(GO) run ./ci/packages -out dist
 
 bench: setup
 	$(GO) run ./ci/bench
