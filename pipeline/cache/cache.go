@@ -23,7 +23,8 @@ type Cache struct {
 	root string
 
 	mu    sync.Mutex
-	fills map[string]*sync.Mutex // by kind/key: flock does not tell goroutines of one process apart cheaply
+	fills map[string]chan struct{} // by kind/key: holds a token while a goroutine of this process fills
+	sweep sync.Once
 
 	hashes hashes
 }
@@ -48,7 +49,7 @@ func Open(dir string) (*Cache, error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return nil, fmt.Errorf("cache folder: %w", err)
 	}
-	return &Cache{root: dir, fills: map[string]*sync.Mutex{}, hashes: hashes{dir: filepath.Join(dir, "sha256")}}, nil
+	return &Cache{root: dir, fills: map[string]chan struct{}{}, hashes: hashes{dir: filepath.Join(dir, "sha256")}}, nil
 }
 
 // Root is the absolute path of the cache, free of symbolic links.
@@ -70,9 +71,13 @@ func (c *Cache) Dir(ctx context.Context, kind, key string, fill func(ctx context
 		return final, nil
 	}
 	// Goroutines queue here, so that at most one of each process polls the file lock.
-	mu := c.fillLock(kind + "/" + key)
-	mu.Lock()
-	defer mu.Unlock()
+	turn := c.turn(kind + "/" + key)
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return "", fmt.Errorf("cache entry %q: %w", final, context.Cause(ctx))
+	}
 	if isDir(final) {
 		return final, nil
 	}
@@ -136,6 +141,7 @@ func (c *Cache) Scratch(name string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("scratch folder: %w", err)
 	}
+	c.sweep.Do(func() { removeOld(dir) })
 	tmp, err := os.MkdirTemp(dir, name+"-")
 	if err != nil {
 		return "", fmt.Errorf("scratch folder: %w", err)
@@ -143,15 +149,32 @@ func (c *Cache) Scratch(name string) (string, error) {
 	return tmp, nil
 }
 
-func (c *Cache) fillLock(name string) *sync.Mutex {
+// scratchAge is how old a scratch folder is when whoever made it must be dead.
+const scratchAge = 48 * time.Hour
+
+// removeOld removes what killed processes left. What cannot be removed does no harm where it is.
+func removeOld(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > scratchAge {
+			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
+		}
+	}
+}
+
+// turn is the place where the goroutines of this process queue for a key.
+func (c *Cache) turn(name string) chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	mu := c.fills[name]
-	if mu == nil {
-		mu = new(sync.Mutex)
-		c.fills[name] = mu
+	ch := c.fills[name]
+	if ch == nil {
+		ch = make(chan struct{}, 1)
+		c.fills[name] = ch
 	}
-	return mu
+	return ch
 }
 
 // lockFile takes the exclusive lock of path, waiting until ctx ends. The file stays: removing it would let two

@@ -143,6 +143,48 @@ func TestKilledFill(t *testing.T) {
 	}
 }
 
+func TestWaiterHeedsItsContext(t *testing.T) {
+	c := open(t)
+	filling, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		_, _ = c.Dir(context.Background(), "k", "a", func(context.Context, string) error {
+			close(filling)
+			<-done
+			return nil
+		})
+	}()
+	<-filling
+	defer close(done)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := c.Dir(ctx, "k", "a", writer("x")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestScratch(t *testing.T) {
+	c := open(t)
+	old := filepath.Join(c.Root(), "scratch", "old-1")
+	if err := os.MkdirAll(filepath.Join(old, "x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ago := time.Now().Add(-scratchAge - time.Hour)
+	if err := os.Chtimes(old, ago, ago); err != nil {
+		t.Fatal(err)
+	}
+	a, err := c.Scratch("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.Scratch("s")
+	if err != nil || a == b || !isDir(a) || !isDir(b) {
+		t.Errorf("folders %q and %q, %v", a, b, err)
+	}
+	if isDir(old) {
+		t.Error("what a dead process left is still there")
+	}
+}
+
 func TestNames(t *testing.T) {
 	c := open(t)
 	for _, bad := range []string{"", ".", "..", ".lock", "a/b", "a b", strings.Repeat("x", 129)} {

@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"slices"
 	"sort"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -21,31 +20,34 @@ import (
 // includeOfC matches an include of a .c file: kernel/sched/build_policy.c has `#include "rt.c"`.
 var includeOfC = regexp.MustCompile(`(?m)^[ \t]*#[ \t]*include[ \t]+["<]([^">\n]+\.c)[">]`)
 
-// includers lists the .c files that include a .c file, also through others, sorted.
+// includers lists the .c and .h files that include a .c file, also through others, sorted.
 func (t *Tree) includers(ctx context.Context, file string) ([]string, error) {
 	by, err := t.includesOfC(ctx)
 	if err != nil {
 		return nil, err
 	}
 	seen := map[string]bool{file: true}
-	var units []string
+	var files []string
 	for todo := []string{file}; len(todo) > 0; todo = todo[1:] {
 		for _, by := range by[todo[0]] {
 			if !seen[by] {
 				seen[by] = true
 				todo = append(todo, by)
-				if strings.HasSuffix(by, ".c") {
-					units = append(units, by)
-				}
+				files = append(files, by)
 			}
 		}
 	}
-	sort.Strings(units)
-	return units, nil
+	sort.Strings(files)
+	return files, nil
 }
 
 // includesOfC maps each included .c file to the files that include it. The whole source is read for it, once per tree.
 func (t *Tree) includesOfC(ctx context.Context) (map[string][]string, error) {
+	t.indexMu.Lock()
+	defer t.indexMu.Unlock()
+	if t.included != nil {
+		return t.included, nil
+	}
 	dir, err := t.cache.Dir(ctx, "includes", t.Key, func(ctx context.Context, dir string) error {
 		by, err := scanIncludes(ctx, t.Source, t.jobs)
 		if err != nil {
@@ -64,8 +66,7 @@ func (t *Tree) includesOfC(ctx context.Context) (map[string][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	by := map[string][]string{}
-	return by, json.Unmarshal(b, &by)
+	return t.included, json.Unmarshal(b, &t.included)
 }
 
 func scanIncludes(ctx context.Context, source string, jobs int) (map[string][]string, error) {
@@ -114,8 +115,9 @@ func scanIncludes(ctx context.Context, source string, jobs int) (map[string][]st
 	if err := errors.Join(err, g.Wait()); err != nil {
 		return nil, err
 	}
-	for _, list := range by {
+	for target, list := range by {
 		slices.Sort(list)
+		by[target] = slices.Compact(list)
 	}
 	return by, nil
 }

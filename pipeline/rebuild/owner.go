@@ -20,7 +20,7 @@ const (
 	InModule           // linked into a module
 	Separate           // of a program of its own: vdso, boot loader part, realmode, purgatory, programs of the build host
 	NotBuilt           // a .c or .S file that this configuration leaves out
-	Header             // .h: what it changes is up to the units that include it
+	Header             // .h, or a .c that a .h includes: what it changes is up to the units that include it
 	Assembly           // .S
 	Kconfig            // changes the configuration
 	Makefile           // changes how other files are built
@@ -49,7 +49,7 @@ type Owner struct {
 }
 
 // Owner says for each file (relative to the source tree) what the build makes of it, in the order of files. A file
-// that is in several modules, or that several units include, has several owners; each file has one at least. The
+// that is in several modules, or that units include, has several owners; each file has one at least. The
 // answers are kbuild's: its Makefiles are evaluated as it does itself, from the top folder down.
 func (t *Tree) Owner(ctx context.Context, files []string) ([]Owner, error) {
 	var owners []Owner
@@ -81,16 +81,18 @@ func (t *Tree) ownersOf(ctx context.Context, file string) ([]Owner, error) {
 		}
 		return []Owner{{File: file, Kind: kind}}, nil
 	}
-	if found := ix.units(file, file); len(found) > 0 {
-		return found, nil
-	}
+	// A file can be a unit and be included by others as well: lib/zstd/common/debug.c, by a header for the boot loader part.
 	includers, err := t.includers(ctx, file)
 	if err != nil {
 		return nil, err
 	}
-	var owners []Owner
-	for _, unit := range includers {
-		for _, o := range ix.units(file, unit) {
+	owners := ix.units(file, file)
+	for _, by := range includers {
+		more := ix.units(file, by)
+		if path.Ext(by) == ".h" {
+			more = []Owner{{File: file, Kind: Header}}
+		}
+		for _, o := range more {
 			if !slices.Contains(owners, o) { // several parts of the vdso are one owner
 				owners = append(owners, o)
 			}

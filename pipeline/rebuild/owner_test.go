@@ -25,6 +25,9 @@ func TestOwner(t *testing.T) {
 		// Included by another unit.
 		{"kernel/sched/rt.c", []Owner{{Kind: BuiltIn, Unit: "kernel/sched/build_policy.o", Source: "kernel/sched/build_policy.c", Target: "vmlinux"}}},
 		{"mm/percpu-vm.c", []Owner{{Kind: BuiltIn, Unit: "mm/percpu.o", Source: "mm/percpu.c", Target: "vmlinux"}}},
+		// A unit, and included by a header; a unit that includes itself.
+		{"lib/zstd/common/debug.c", []Owner{{Kind: BuiltIn, Unit: "lib/zstd/common/debug.o", Source: "lib/zstd/common/debug.c", Target: "vmlinux"}, {Kind: Header}}},
+		{"kernel/locking/qspinlock.c", []Owner{{Kind: BuiltIn, Unit: "kernel/locking/qspinlock.o", Source: "kernel/locking/qspinlock.c", Target: "vmlinux"}}},
 		// Modules: composite, of one object under another name, from folders without a Makefile of their own.
 		{"fs/ext4/mballoc.c", []Owner{{Kind: InModule, Unit: "fs/ext4/mballoc.o", Source: "fs/ext4/mballoc.c", Target: "ext4", Module: "fs/ext4/ext4.ko"}}},
 		{"sound/pci/hda/hda_intel.c", []Owner{{Kind: InModule, Unit: "sound/pci/hda/hda_intel.o", Source: "sound/pci/hda/hda_intel.c", Target: "snd_hda_intel", Module: "sound/pci/hda/snd-hda-intel.ko"}}},

@@ -48,8 +48,9 @@ type Tree struct {
 	jobs  int
 	env   []string // what kbuild exports to its sub-makes
 
-	indexMu sync.Mutex
-	index   ownerIndex
+	indexMu  sync.Mutex // guards what is read once
+	index    ownerIndex
+	included map[string][]string // by .c file: those that include it
 }
 
 // Cost is time spent in other programs.
