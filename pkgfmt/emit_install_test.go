@@ -227,7 +227,7 @@ func TestRPMCallsSplicectl(t *testing.T) {
 	r.manage("rpm", "-U", emitUpdate(t, updateSpec("cccccccc", 3, false), FormatRPM))
 	r.calls("blocked upgrade", "reconcile")
 	r.manage("rpm", "-e", name)
-	r.calls("blocked removal", "undo --forget cccccccc", "reconcile --quiet")
+	r.calls("blocked removal", "undo --forget cccccccc", "reconcile --retry")
 	if r.exists(updateDir) {
 		t.Error("the removal left files")
 	}

@@ -38,7 +38,7 @@ func (p *program) undo(fs *flag.FlagSet) action {
 func (p *program) reconcile(fs *flag.FlagSet) action {
 	boot := fs.Bool("boot", false, "this is the boot: arm the crash guard before anything is loaded, and heed the last boot's")
 	healthy := fs.Bool("healthy", false, "only clear the crash guard: this boot has stayed up")
-	quiet := fs.Bool("quiet", false, "say only what changed")
+	retry := fs.Bool("retry", false, "leave alone what this boot's kernel has refused, and say only what changed: for a timer")
 	return func(ctx context.Context, args []string) error {
 		switch {
 		case len(args) > 0:
@@ -48,7 +48,7 @@ func (p *program) reconcile(fs *flag.FlagSet) action {
 		case *healthy:
 			return p.host.Healthy(ctx)
 		}
-		return p.host.Reconcile(ctx, livepatch.ReconcileOptions{Boot: *boot, Quiet: *quiet})
+		return p.host.Reconcile(ctx, livepatch.ReconcileOptions{Boot: *boot, Retry: *retry})
 	}
 }
 

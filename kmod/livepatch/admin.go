@@ -57,7 +57,7 @@ func (h *Host) Apply(ctx context.Context, what string) error {
 	if r.byHandOnly(u) && !r.st.isHeld(u.ID, r.boot) {
 		r.st.Held = append(r.st.Held, held{ID: u.ID, Boot: r.boot})
 	}
-	err = r.apply(ctx, u)
+	_, err = r.apply(ctx, u)
 	return errors.Join(err, h.writeState(r.st))
 }
 

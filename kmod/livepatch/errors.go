@@ -11,6 +11,9 @@ import (
 type Refused struct {
 	Thing  string // what was refused: `update "0badcafe"`, `file "..."`
 	Reason string
+	// ByKernel says that the kernel itself did not take the module, as it
+	// will not until the next boot.
+	ByKernel bool
 }
 
 func (e *Refused) Error() string { return e.Thing + ": refused: " + e.Reason }

@@ -157,13 +157,17 @@ func (h *Host) explain(u *Update, err error) error {
 	case errors.Is(err, unix.EBUSY):
 		return &Blocked{Module: u.Manifest.Module, Reason: "another transition began just now; it is not applied"}
 	case errors.Is(err, unix.EKEYREJECTED), errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOKEY):
-		return refuse(thing, "the kernel wants a signature by a key that it knows (%v): %s", err, h.signaturePolicy())
+		return kernelRefuses(thing, "the kernel wants a signature by a key that it knows (%v): %s", err, h.signaturePolicy())
 	case errors.Is(err, unix.ENOEXEC):
-		return refuse(thing, "the kernel does not take it for a module of its own (%v): the kernel log has the reason", err)
+		return kernelRefuses(thing, "the kernel does not take it for a module of its own (%v): the kernel log has the reason", err)
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
-		return refuse(thing, "the kernel does not accept it (%v): the kernel log has the reason", err)
+		return kernelRefuses(thing, "the kernel does not accept it (%v): the kernel log has the reason", err)
 	}
 	return fmt.Errorf("%s: loading: %w", thing, err)
+}
+
+func kernelRefuses(thing, format string, args ...any) error {
+	return &Refused{Thing: thing, Reason: fmt.Sprintf(format, args...), ByKernel: true}
 }
 
 // verify asks the kernel whether the livepatch is what the manifest says: each

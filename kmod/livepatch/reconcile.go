@@ -12,8 +12,9 @@ type ReconcileOptions struct {
 	// Boot arms the crash guard before anything is loaded, and judges the
 	// guard that the last boot left.
 	Boot bool
-	// Quiet leaves out the lines about what is as it should be.
-	Quiet bool
+	// Retry is for what a timer repeats: it leaves alone what this boot's
+	// kernel has refused, and says only what changed.
+	Retry bool
 }
 
 // run is one locked look at the machine.
@@ -24,7 +25,7 @@ type run struct {
 	buildID  string
 	release  string
 	onDisk   []*Update
-	quiet    bool
+	retry    bool
 	optedOut bool
 }
 
@@ -43,9 +44,9 @@ func (h *Host) Reconcile(ctx context.Context, opt ReconcileOptions) error {
 	if err != nil {
 		return err
 	}
-	r := &run{Host: h, st: st, quiet: opt.Quiet}
+	r := &run{Host: h, st: st, retry: opt.Retry}
 	if why := h.Elsewhere(); why != "" {
-		st.Outcomes = nil
+		clear(st.Outcomes)
 		return errors.Join(r.recordOthers("", why), h.writeState(st))
 	}
 	if err := r.look(); err != nil {
@@ -91,7 +92,7 @@ func (r *run) recordOthers(running, why string) error {
 		}
 		for _, u := range updates {
 			r.st.record(u.ID, Pending, why)
-			if !r.quiet {
+			if !r.retry {
 				r.say("pending %s: %s", u.ID, why)
 			}
 		}
@@ -129,13 +130,14 @@ func (r *run) reconcile(ctx context.Context, boot bool) error {
 	// old fix than none.
 	keep := cumulative.u == nil && cumulative.keep
 	if cumulative.u != nil {
-		err := r.apply(ctx, cumulative.u)
-		keep = err != nil
+		applied, err := r.apply(ctx, cumulative.u)
+		keep = !applied
 		errs = append(errs, err)
 	}
 	errs = append(errs, r.undoUnwanted(ctx, cumulative.u, singles, keep))
 	for _, u := range singles {
-		errs = append(errs, r.apply(ctx, u))
+		_, err := r.apply(ctx, u)
+		errs = append(errs, err)
 	}
 	return errors.Join(append(errs, r.unloadLeftovers(ctx))...)
 }
@@ -194,12 +196,14 @@ func (r *run) wanted() (cumulative choice, singles []*Update, errs []error) {
 			r.st.record(u.ID, Superseded, fmt.Sprintf("revision %d, update %s, is there", best.Manifest.Revision, best.ID))
 		case r.st.undoneByHand(u):
 			r.st.record(u.ID, Undone, "undone by hand; splicectl apply "+u.ID+" brings it back")
-			if !r.quiet {
+			if !r.retry {
 				r.say("undone %s: undone by hand before, left alone", u.ID)
 			}
 		case r.optedOut:
 			r.st.record(u.ID, Pending, OptOut+" is on the kernel's command line")
-			r.say("pending %s: %s is on the kernel's command line", u.ID, OptOut)
+			if !r.retry {
+				r.say("pending %s: %s is on the kernel's command line", u.ID, OptOut)
+			}
 			cumulative.keep = cumulative.keep || u.Manifest.Replace
 		case slices.Contains(r.st.Suspects, u.ID):
 			err := refuse(u.thing(), "the boot that loaded it last did not stay up; splicectl apply %s tries again", u.ID)
@@ -230,25 +234,34 @@ func (r *run) arm(cumulative choice, singles []*Update) error {
 	return r.writeState(r.st)
 }
 
-// apply applies u unless it is, and records how that went.
-func (r *run) apply(ctx context.Context, u *Update) error {
+// apply applies u unless it is, records how that went, and says whether it is
+// applied now.
+func (r *run) apply(ctx context.Context, u *Update) (bool, error) {
+	if r.retry && r.boot != "" && r.st.Outcomes[u.ID].RefusedIn == r.boot {
+		return false, nil // It would only fill the kernel's log.
+	}
 	var done bool
 	err := r.fits(u)
 	if err == nil && !u.Manifest.Empty() {
 		done, err = r.ensure(ctx, u)
 	}
 	if err != nil {
-		r.st.record(u.ID, BlockedNow, err.Error())
-		return err
+		o := outcome{State: BlockedNow, Why: err.Error()}
+		var refused *Refused
+		if errors.As(err, &refused) && refused.ByKernel {
+			o.RefusedIn = r.boot
+		}
+		r.st.Outcomes[u.ID] = o
+		return false, err
 	}
 	delete(r.st.Outcomes, u.ID)
 	switch {
 	case done:
 		r.tell("applied %s (revision %d) to kernel %s", u.ID, u.Manifest.Revision, r.release)
-	case !r.quiet:
+	case !r.retry:
 		r.say("applied %s (revision %d): as before", u.ID, u.Manifest.Revision)
 	}
-	return nil
+	return true, nil
 }
 
 // undoUnwanted undoes the livesplice updates that are loaded and neither wanted
@@ -268,7 +281,9 @@ func (r *run) undoUnwanted(ctx context.Context, cumulative *Update, singles []*U
 		case !ours, wanted(cumulative), slices.ContainsFunc(singles, wanted), r.st.isHeld(id, r.boot):
 			continue
 		case keepCumulative && !byHand:
-			r.say("applied %s: kept, since what is to replace it is not applied", id)
+			if !r.retry {
+				r.say("applied %s: kept, since what is to replace it is not applied", id)
+			}
 			continue
 		}
 		errs = append(errs, r.undo(ctx, l.Module))

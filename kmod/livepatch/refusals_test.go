@@ -258,6 +258,29 @@ func TestLock(t *testing.T) {
 	m.loaded("aaaaaaaa")
 }
 
+// What the kernel itself refuses is not offered to it again by the timer.
+func TestRetryLeavesAloneWhatTheKernelRefused(t *testing.T) {
+	ctx := context.Background()
+	m := newMachine(t)
+	m.install("aaaaaaaa", 1, true)
+	m.reconcile(livepatch.ExitDone)
+	m.install("bbbbbbbb", 2, true)
+	m.write("fake/init-errno", strconv.Itoa(int(unix.EINVAL)))
+	m.reconcile(livepatch.ExitRefused)
+	m.write("fake/init-errno", "")
+	m.out.Reset()
+	m.expect(livepatch.ExitDone, m.Reconcile(ctx, livepatch.ReconcileOptions{Retry: true}))
+	m.loaded("aaaaaaaa")
+	m.state("bbbbbbbb", livepatch.BlockedNow, "does not accept it")
+	if m.out.Len() > 0 {
+		t.Errorf("said %q", m.out.String())
+	}
+	// The next boot asks anew.
+	m.reboot("2222")
+	m.expect(livepatch.ExitDone, m.Reconcile(ctx, livepatch.ReconcileOptions{Retry: true}))
+	m.loaded("bbbbbbbb")
+}
+
 // A user who loses patience gets the kernel as it was.
 func TestInterruptedApplyIsReversed(t *testing.T) {
 	m := newMachine(t)

@@ -65,6 +65,8 @@ type guard struct {
 type outcome struct {
 	State UpdateState `json:"state"`
 	Why   string      `json:"why"`
+	// RefusedIn is the boot whose kernel refused the module.
+	RefusedIn string `json:"refused_in,omitempty"`
 }
 
 // undoneByHand says whether the administrator's undoing covers u.
@@ -98,9 +100,6 @@ func (s *state) absolve(id string) {
 }
 
 func (s *state) record(id string, st UpdateState, why string) {
-	if s.Outcomes == nil {
-		s.Outcomes = make(map[string]outcome)
-	}
 	s.Outcomes[id] = outcome{State: st, Why: why}
 }
 
@@ -108,7 +107,7 @@ func (s *state) record(id string, st UpdateState, why string) {
 func (h *Host) readState() (*state, error) {
 	data, err := h.readTrusted(stateFile, maxState)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &state{Format: stateFormat}, nil
+		return &state{Format: stateFormat, Outcomes: make(map[string]outcome)}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -119,6 +118,9 @@ func (h *Host) readState() (*state, error) {
 	}
 	if s.Format != stateFormat {
 		return nil, fmt.Errorf("file %q: format %d, this program reads format %d", h.path(stateFile), s.Format, stateFormat)
+	}
+	if s.Outcomes == nil {
+		s.Outcomes = make(map[string]outcome)
 	}
 	return s, nil
 }
