@@ -360,3 +360,20 @@ func relink(m *machine, rel, target string) {
 		m.t.Fatal(err)
 	}
 }
+
+// Undoing what is just being applied reverses it at once, without waiting for
+// the transition that will not end.
+func TestUndoReversesAnApplyingTransition(t *testing.T) {
+	m := newMachine(t)
+	m.install("aaaaaaaa", 1, true)
+	image, err := os.ReadFile(filepath.Join(m.folder("aaaaaaaa"), "livesplice_aaaaaaaa.ko"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.fake.InitModule(image); err != nil {
+		t.Fatal(err)
+	}
+	m.write("fake/holds-apply", "100")
+	m.expect(livepatch.ExitDone, m.Undo(context.Background(), "aaaaaaaa", false))
+	m.loaded()
+}
