@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -238,6 +240,21 @@ func (c *creation) rebuildAndDiff(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d of %d functions replaced, %d new", changed, functions, added), nil
 }
 
+// relative makes a place that the compiler recorded relative to the source tree. The patched file was compiled from
+// a folder of its own.
+func relative(place, tree, unit string) string {
+	if rest, ok := strings.CutPrefix(place, tree+"/"); ok {
+		return rest
+	}
+	if i := strings.LastIndex(place, "/"+unit+":"); i >= 0 {
+		return place[i+1:]
+	}
+	if i := strings.LastIndex(place, "/include/"); i >= 0 {
+		return place[i+1:]
+	}
+	return filepath.Base(place)
+}
+
 func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*diff.Result, error) {
 	read := func(files map[string][]byte) (*elfobj.Object, error) {
 		o, err := c.tree.Compile(ctx, u.Object, files)
@@ -284,6 +301,9 @@ func (c *creation) extract() error {
 		u.Extract = x
 	}
 	if len(c.refused) > 0 {
+		for i := range c.refused {
+			c.refused[i].Source = relative(c.refused[i].Source, c.tree.Source, c.refused[i].Unit)
+		}
 		c.refused.Sort()
 		return c.refused
 	}
@@ -295,14 +315,14 @@ func (c *creation) extract() error {
 
 // match proves pre against the shipped image.
 func (c *creation) match(ctx context.Context) (string, error) {
-	strict, unmatched := 0, 0
+	strict, byInsn, unmatched := 0, 0, 0
 	for i := range c.units {
 		u := &c.units[i]
 		var err error
 		if u.Match, err = match.Match(u.Diff.Unit, u.Diff.Pre, c.image); err != nil {
 			return "", err
 		}
-		strict, unmatched = strict+u.Match.Strict, unmatched+u.Match.Unmatched
+		strict, byInsn, unmatched = strict+u.Match.Strict, byInsn+u.Match.ByInsn, unmatched+u.Match.Unmatched
 	}
 	c.id = c.updateID()
 	var err error
@@ -312,7 +332,7 @@ func (c *creation) match(ctx context.Context) (string, error) {
 	if c.debug, err = c.checkDebugInfo(ctx); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d functions proven, %d not located%s", strict, unmatched, c.debug), nil
+	return fmt.Sprintf("%d functions proven by bytes, %d by instruction, %d not located%s", strict, byInsn, unmatched, c.debug), nil
 }
 
 // updateID is a hash over what decides the update's bytes. The shipped kernel's build-id stands for its source,

@@ -25,8 +25,9 @@ type UnitReport struct {
 	Source    string           `json:"source"`
 	Target    string           `json:"target"`
 	Counts    diff.Counts      `json:"counts"`
-	Strict    int              `json:"strict"`    // functions proven by their bytes
-	Unmatched int              `json:"unmatched"` // functions not located, which the update neither replaces nor refers to
+	Strict    int              `json:"strict"`      // functions proven by their bytes
+	ByInsn    int              `json:"instruction"` // functions proven instruction by instruction
+	Unmatched int              `json:"unmatched"`   // functions not located, which the update neither replaces nor refers to
 	Replaced  []FunctionReport `json:"replaced"`
 	Carried   []string         `json:"carried,omitempty"` // new functions, and copies that replaced ones call
 	Symbols   []SymbolReport   `json:"symbols"`           // places of the running kernel that the update refers to
@@ -56,7 +57,7 @@ func (c *creation) report() *Report {
 	r := &Report{ID: c.id, Module: c.link.Module, Release: c.kernel.Release, BuildID: c.kernel.BuildID.String(), Compiler: c.kernel.Compiler,
 		Revision: c.opts.Revision, Replace: !c.opts.Stack}
 	for _, u := range c.units {
-		ur := UnitReport{Source: u.Diff.Unit, Target: "vmlinux", Counts: u.Diff.Counts, Strict: u.Match.Strict, Unmatched: u.Match.Unmatched}
+		ur := UnitReport{Source: u.Diff.Unit, Target: "vmlinux", Counts: u.Diff.Counts, Strict: u.Match.Strict, ByInsn: u.Match.ByInsn, Unmatched: u.Match.Unmatched}
 		proofs := map[string]match.Function{}
 		for _, f := range u.Match.Functions {
 			proofs[f.Name] = f

@@ -140,7 +140,7 @@ func (c *matchCmd) Run(e *env) error {
 				fmt.Fprintf(e.stdout, "%#x %6d %s %s (%s)\n", f.Address, f.Size, f.Proof, f.Name, f.By)
 			}
 		}
-		fmt.Fprintf(e.stdout, "%d functions proven by their bytes, %d not located\n", r.Strict, r.Unmatched)
+		fmt.Fprintf(e.stdout, "%d functions proven by bytes, %d by instruction, %d not located\n", r.Strict, r.ByInsn, r.Unmatched)
 	}
 	return r.Unexplained()
 }

@@ -4,6 +4,7 @@ package link
 
 import (
 	"bytes"
+	"crypto/sha256"
 	_ "embed"
 	"fmt"
 	"strconv"
@@ -55,10 +56,10 @@ func NewPlan(module string, units []Unit) (*Plan, error) {
 			if f.Pre == nil {
 				continue
 			}
-			b, sha, err := u.Match.Replaced(f.Pre)
+			b, code, err := u.Match.Replaced(f.Pre)
 			errs = append(errs, err)
-			p.Splices = append(p.Splices, Splice{Unit: u.Diff.Unit, Name: b.Name, SymPos: b.SymPos, Addr: b.Addr, Size: f.Pre.Size(),
-				SHA256: fmt.Sprintf("%x", sha), Entry: f.Entry.Name})
+			p.Splices = append(p.Splices, Splice{Unit: u.Diff.Unit, Name: b.Name, SymPos: b.SymPos, Addr: b.Addr, Size: uint64(len(code)),
+				SHA256: fmt.Sprintf("%x", sha256.Sum256(code)), Entry: f.Entry.Name})
 		}
 		for _, n := range u.Extract.Needs {
 			if n.Pre == nil && defined[n.Name] {

@@ -32,7 +32,11 @@ type attempt struct {
 	values map[place]uint64
 	// relaxed counts self-patched sites that differ: jump labels and fentry calls which objtool made nops.
 	relaxed int
-	seen    map[seenKey]bool
+	// size is what the item takes in run, in bytes; runAt maps its instructions' offsets to those in run when it was
+	// matched by instruction.
+	size  uint64
+	runAt map[uint64]uint64
+	seen  map[seenKey]bool
 }
 
 type seenKey struct {

@@ -19,6 +19,9 @@ type Proof string
 const (
 	// Strict: every byte outside relocated fields is equal, but for sites that objtool turns into nops.
 	Strict Proof = "strict"
+	// ByInsn: the same instructions in the same order with the same control flow; jumps have another length or loops
+	// another padding, since the shipped function was compiled into one section with others.
+	ByInsn Proof = "instruction"
 	// None: not located.
 	None Proof = "none"
 )
@@ -27,7 +30,7 @@ const (
 type Function struct {
 	Name    string `json:"name"`
 	Address uint64 `json:"address,omitempty"` // link-time address
-	Size    uint64 `json:"size"`              // bytes
+	Size    uint64 `json:"size"`              // bytes in the shipped binary
 	Proof   Proof  `json:"proof"`
 	// By tells what singled the address out: "name" (the only symbol of its name that matches), "reference" (another
 	// proven function refers to it), "position" (the only match within the unit's stretch of the binary).
@@ -45,6 +48,7 @@ type Result struct {
 	Unit      string     `json:"unit"`
 	Functions []Function `json:"functions"`
 	Strict    int        `json:"strict"`
+	ByInsn    int        `json:"instruction"`
 	Unmatched int        `json:"unmatched"`
 
 	m *matcher
@@ -117,8 +121,7 @@ func (m *matcher) candidates(it *unit.Item) *function {
 		}
 		tried[s.Addr] = true
 		f.named++
-		a := &attempt{m: m, addr: s.Addr, values: map[place]uint64{}, seen: map[seenKey]bool{}}
-		d := a.compare(it, s.Addr)
+		a, d := m.try(it, s.Addr)
 		if d == nil {
 			f.candidates = append(f.candidates, a)
 		} else if diff := m.describe(it, s.Addr, d); f.nearest == nil || diff.Offset > f.nearest.Offset {
@@ -126,6 +129,28 @@ func (m *matcher) candidates(it *unit.Item) *function {
 		}
 	}
 	return f
+}
+
+// try compares a function with run at an address, strictly first.
+func (m *matcher) try(it *unit.Item, addr uint64) (*attempt, *difference) {
+	a := m.attempt(addr)
+	d := a.compare(it, addr)
+	if d == nil {
+		a.size = it.Size()
+		return a, nil
+	}
+	b := m.attempt(addr)
+	if other := b.compareInsns(it, addr); other != nil {
+		if other.offset > d.offset {
+			d = other
+		}
+		return b, d
+	}
+	return b, nil
+}
+
+func (m *matcher) attempt(addr uint64) *attempt {
+	return &attempt{m: m, addr: addr, values: map[place]uint64{}, seen: map[seenKey]bool{}}
 }
 
 // symbolsNamed are the text symbols that can be the function. The number of a clone may differ between a build with
@@ -272,8 +297,13 @@ func (m *matcher) result() *Result {
 		out := Function{Name: f.item.Name, Size: f.item.Size(), Proof: None, item: f.item}
 		switch {
 		case f.found != nil:
-			out.Address, out.Proof, out.By, out.Patched = f.found.addr, Strict, f.by, f.found.relaxed
-			r.Strict++
+			out.Address, out.Size, out.By, out.Patched = f.found.addr, f.found.size, f.by, f.found.relaxed
+			if out.Proof = Strict; f.found.runAt != nil {
+				out.Proof = ByInsn
+				r.ByInsn++
+			} else {
+				r.Strict++
+			}
 		default:
 			out.Why = m.explain(f).Reason
 			r.Unmatched++

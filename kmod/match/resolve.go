@@ -1,7 +1,6 @@
 package match
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"strings"
 
@@ -20,20 +19,20 @@ type Binding struct {
 	By string `json:"by"`
 }
 
-// Replaced checks that a function to be replaced is proven, and gives its place and the hash of its bytes in run.
-func (r *Result) Replaced(it *unit.Item) (b Binding, sha [sha256.Size]byte, err error) {
+// Replaced checks that a function to be replaced is proven, and gives its place and its bytes in run.
+func (r *Result) Replaced(it *unit.Item) (b Binding, code []byte, err error) {
 	f := r.m.byItem[it]
 	if f == nil || f.found == nil {
-		return b, sha, r.unproven(it)
+		return b, nil, r.unproven(it)
 	}
 	if b, err = r.symbol(it, f.found.addr, "bytes"); err != nil {
-		return b, sha, err
+		return b, nil, err
 	}
-	code, ok := r.m.run.Bytes(f.found.addr, it.Size())
+	code, ok := r.m.run.Bytes(f.found.addr, f.found.size)
 	if !ok {
-		return b, sha, r.unproven(it)
+		return b, nil, r.unproven(it)
 	}
-	return b, sha256.Sum256(code), nil
+	return b, code, nil
 }
 
 // Resolve finds the place that an undefined symbol of an extract stands for, and fails with *Mismatch when nothing
@@ -68,7 +67,7 @@ func (r *Result) resolveItem(it *unit.Item) (Binding, error) {
 		}
 		addr, by = all[0].Addr, "name"
 	}
-	a := &attempt{m: r.m, addr: addr, values: map[place]uint64{}, seen: map[seenKey]bool{}}
+	a := r.m.attempt(addr)
 	if d := a.compare(it, addr); d != nil {
 		return Binding{}, &Mismatch{Differences: []Difference{*r.m.describe(it, addr, d)}}
 	}

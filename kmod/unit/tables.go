@@ -54,7 +54,6 @@ var entrySizes = map[string][]uint64{
 	".kcfi_traps":                  {4},
 	"__mcount_loc":                 {8},
 	"__patchable_function_entries": {8},
-	".altinstr_aux":                nil, // code
 }
 
 // rebuilt are the sections that objtool makes anew when the module is linked; what the input holds of them is dropped.
