@@ -377,3 +377,16 @@ func TestUndoReversesAnApplyingTransition(t *testing.T) {
 	m.expect(livepatch.ExitDone, m.Undo(context.Background(), "aaaaaaaa", false))
 	m.loaded()
 }
+
+// Undoing waits for another livepatch's transition, of which the kernel has one
+// at a time.
+func TestUndoWaitsForAnotherTransition(t *testing.T) {
+	m := newMachine(t)
+	m.install("cccccccc", 1, false)
+	m.reconcile(livepatch.ExitDone)
+	if err := m.fake.InitModule([]byte(`{"name":"kpatch_x","objects":{"vmlinux":["f,1"]}}`)); err != nil {
+		t.Fatal(err)
+	}
+	m.expect(livepatch.ExitDone, m.Undo(context.Background(), "cccccccc", false))
+	m.state("cccccccc", livepatch.Undone, "")
+}
