@@ -2,6 +2,8 @@ package archive
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -75,13 +77,27 @@ func fillLists(ctx context.Context, dir string) error {
 	return errors.New("apt-get update: no package lists: apt has no usable source configured")
 }
 
-// lists is the folder of package lists to ask, refreshed when the span of listsAge in which now lies has none yet. When
-// no mirror can be reached the newest older lists serve.
+// configured identifies the sources that the machine has configured, so that lists of other ones do not pass for theirs.
+func configured(ctx context.Context) (string, error) {
+	res, err := process.Run(ctx, process.Cmd{Path: "apt-get", Args: []string{"update", "--print-uris"}})
+	if err != nil {
+		return "", fmt.Errorf("apt-get update --print-uris: %w", err)
+	}
+	sum := sha256.Sum256(res.Stdout)
+	return hex.EncodeToString(sum[:8]), nil
+}
+
+// lists is the folder of package lists to ask, <span>-<sources>, refreshed when the span of listsAge in which now lies
+// has none yet. When no mirror can be reached the newest older lists of the same sources serve.
 func (a *Archive) lists(ctx context.Context, now time.Time) (string, error) {
+	sources, err := a.configured(ctx)
+	if err != nil {
+		return "", err
+	}
 	span := now.Unix() / int64(listsAge/time.Second)
-	dir, err := a.cache.Dir(ctx, listsKind, strconv.FormatInt(span, 10), a.update)
+	dir, err := a.cache.Dir(ctx, listsKind, fmt.Sprintf("%d-%s", span, sources), a.update)
 	parent := filepath.Join(a.cache.Root(), listsKind)
-	old := olderLists(parent, span)
+	old := olderLists(parent, sources, span)
 	if err != nil {
 		if len(old) == 0 || ctx.Err() != nil {
 			return "", err
@@ -98,22 +114,23 @@ func (a *Archive) lists(ctx context.Context, now time.Time) (string, error) {
 	return dir, nil
 }
 
-// olderLists names the lists folders in parent of spans before span, oldest first.
-func olderLists(parent string, span int64) []string {
+// olderLists names the lists folders in parent of the same sources and of spans before span, oldest first.
+func olderLists(parent, sources string, span int64) []string {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
 		return nil
 	}
 	var spans []int64
 	for _, e := range entries {
-		if n, err := strconv.ParseInt(e.Name(), 10, 64); err == nil && n < span {
+		number, of, _ := strings.Cut(e.Name(), "-")
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil && n < span && of == sources {
 			spans = append(spans, n)
 		}
 	}
 	slices.Sort(spans)
 	var names []string
 	for _, n := range spans {
-		names = append(names, strconv.FormatInt(n, 10))
+		names = append(names, fmt.Sprintf("%d-%s", n, sources))
 	}
 	return names
 }

@@ -19,8 +19,11 @@ const DownloadsVar = "LIVESPLICE_DOWNLOADS"
 
 // Archive is the Debian archive as this machine's apt sees it, with a download folder.
 type Archive struct {
-	cache  *cache.Cache
-	update func(ctx context.Context, dir string) error // fillLists; tests have no mirror
+	cache *cache.Cache
+
+	// Tests have no mirror, and put something else here.
+	configured func(ctx context.Context) (string, error)
+	update     func(ctx context.Context, dir string) error // fillLists
 }
 
 // Open opens the archive with the download folder dir; empty: the one of Dir.
@@ -35,7 +38,7 @@ func Open(dir string) (*Archive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("download folder: %w", err)
 	}
-	return &Archive{cache: c, update: fillLists}, nil
+	return &Archive{cache: c, configured: configured, update: fillLists}, nil
 }
 
 // Dir is the download folder: $LIVESPLICE_DOWNLOADS, or <user cache dir>/livesplice/downloads.

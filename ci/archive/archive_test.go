@@ -162,6 +162,8 @@ func TestListsAreKeptForASpanAndServeWhenNoMirrorAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sources := "abc"
+	a.configured = func(context.Context) (string, error) { return sources, nil }
 	updates := 0
 	a.update = func(_ context.Context, dir string) error {
 		updates++
@@ -174,21 +176,25 @@ func TestListsAreKeptForASpanAndServeWhenNoMirrorAnswers(t *testing.T) {
 			t.Errorf("hour %d: %q, %v after %d updates; want %s after %d", hours, got, err, updates, want, wantUpdates)
 		}
 	}
-	lists(60, "10", 1)
-	lists(65, "10", 1)
-	lists(66, "11", 2)
-	lists(72, "12", 3)
-	if left := olderLists(filepath.Join(dir, listsKind), 13); !slices.Equal(left, []string{"11", "12"}) {
+	lists(60, "10-abc", 1)
+	lists(65, "10-abc", 1)
+	lists(66, "11-abc", 2)
+	lists(72, "12-abc", 3)
+	if left := olderLists(filepath.Join(dir, listsKind), "abc", 13); !slices.Equal(left, []string{"11-abc", "12-abc"}) {
 		t.Errorf("lists left: %v, want 11 and 12", left)
 	}
+	sources = "def" // the machine has got other sources
+	lists(72, "12-def", 4)
 	a.update = func(context.Context, string) error { return errors.New("no network") }
-	lists(78, "12", 3)
+	lists(78, "12-def", 4)
+	sources = "abc"
+	lists(78, "12-abc", 4)
 
 	empty, err := Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	empty.update = a.update
+	empty.configured, empty.update = a.configured, a.update
 	if _, err := empty.lists(t.Context(), time.Unix(0, 0)); err == nil || err.Error() != "no network" {
 		t.Errorf("without any lists: error %v", err)
 	}

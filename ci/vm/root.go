@@ -84,7 +84,9 @@ func makeRoot(ctx context.Context, dir string) error {
 	}
 	tarball := filepath.Join(dir, "root.tar")
 	args = append(args, rootSuite, tarball, "deb "+mirror+" "+rootSuite+" main")
-	if _, err := process.Run(ctx, process.Cmd{Path: "mmdebstrap", Args: args}); err != nil {
+	// mmdebstrap works in a user namespace when it is not root, and must be able to reach its temporary folder there.
+	cmd := process.Cmd{Path: "mmdebstrap", Args: args, Env: process.Env("TMPDIR=/var/tmp")}
+	if _, err := process.Run(ctx, cmd); err != nil {
 		return fmt.Errorf("vm root: %w", err)
 	}
 	pack := []string{"/bin/sh", "-c", rootPack, "pack", tarball, filepath.Join(dir, "root.ext4")}
