@@ -16,6 +16,7 @@ import (
 	"livesplice/kconfig"
 	"livesplice/kmod/diff"
 	"livesplice/kmod/elfobj"
+	"livesplice/kmod/layout"
 	"livesplice/kmod/link"
 	"livesplice/kmod/match"
 	"livesplice/kmod/vmlinux"
@@ -255,32 +256,52 @@ func relative(place, tree, unit string) string {
 	return filepath.Base(place)
 }
 
+// compareUnit compiles one unit twice and compares code, data and the layout of types.
 func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*diff.Result, error) {
-	read := func(files map[string][]byte) (*elfobj.Object, error) {
-		o, err := c.tree.Compile(ctx, u.Object, files)
-		if err != nil {
-			return nil, err
-		}
-		c.stages.cost("diff", o.Kbuild, o.CC)
-		data, err := os.ReadFile(o.Path)
-		if err != nil {
-			return nil, err
-		}
-		obj, err := elfobj.Read(data)
-		if err != nil {
-			return nil, fmt.Errorf("object of %s: %w", u.Source, err)
-		}
-		return obj, nil
-	}
-	pre, err := read(nil)
+	pre, err := c.compile(ctx, u, nil)
 	if err != nil {
 		return nil, err
 	}
-	post, err := read(c.plan.files)
+	post, err := c.compile(ctx, u, c.plan.files)
 	if err != nil {
 		return nil, err
 	}
-	return diff.Compare(u.Source, pre, post)
+	r, err := diff.Compare(u.Source, pre.obj, post.obj)
+	if err != nil {
+		return nil, err
+	}
+	for _, ch := range layout.Compare(pre.types, post.types) {
+		r.Refusals = append(r.Refusals, diff.Refusal{Code: codeLayout, Unit: u.Source, Subject: ch.Pre.Name, Source: fmt.Sprintf("%s:%d", ch.Post.File, ch.Post.Line),
+			Reason: "the layout changes: " + ch.What + "; what exists of it in the running kernel keeps the old one",
+			Remedy: "keep the layout, and put what is new into a shadow variable"})
+	}
+	return r, nil
+}
+
+// compiled is an object and the types in its debug information.
+type compiled struct {
+	obj   *elfobj.Object
+	types map[string]layout.Type
+}
+
+func (c *creation) compile(ctx context.Context, u PlannedUnit, files map[string][]byte) (*compiled, error) {
+	o, err := c.tree.Compile(ctx, u.Object, files)
+	if err != nil {
+		return nil, err
+	}
+	c.stages.cost("diff", o.Kbuild, o.CC)
+	data, err := os.ReadFile(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	r := &compiled{}
+	if r.obj, err = elfobj.Read(data); err != nil {
+		return nil, fmt.Errorf("object of %s: %w", u.Source, err)
+	}
+	if r.types, err = layout.Read(data); err != nil {
+		return nil, fmt.Errorf("object of %s: %w", u.Source, err)
+	}
+	return r, nil
 }
 
 // extract takes what changed out of each unit; after it, all refusals are known.

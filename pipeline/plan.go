@@ -53,6 +53,7 @@ const (
 	codeAssembly diff.Code = "assembly-changed"
 	codeSeparate diff.Code = "separate-program"
 	codeConfigRq diff.Code = "kernel-config"
+	codeLayout   diff.Code = "layout-changed"
 )
 
 // readPatches parses the patch files.

@@ -23,8 +23,9 @@ type Object struct {
 	CC     Cost     // spent in the compiler
 }
 
-// sectionFlags give each function and datum a section of its own.
-var sectionFlags = []string{"-ffunction-sections", "-fdata-sections"}
+// sectionFlags give each function and datum a section of its own. Debug information, which kernels may be built without,
+// says how types are laid out; it does not change code.
+var sectionFlags = []string{"-ffunction-sections", "-fdata-sections", "-g"}
 
 // Compile compiles a unit (an object as kbuild names it) with a section per function and datum: from the source as
 // shipped if files is empty (pre), otherwise with these files in the place of the tree's (post), by path relative to
