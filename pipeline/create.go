@@ -188,6 +188,7 @@ func (c *creation) readImage() error {
 
 func (c *creation) planUnits(ctx context.Context) (string, error) {
 	p, refused, err := newPlan(ctx, c.tree, c.parsed, c.plan.Patches)
+	c.stages.cost("plan", c.tree.Indexed)
 	if err != nil {
 		return "", err
 	}

@@ -23,6 +23,7 @@ type createCmd struct {
 	Stack       bool     `help:"Make a single update that stands beside others, instead of a cumulative one."`
 	Jobs        int      `short:"j" placeholder:"N" help:"Parallel compilers (default: the number of CPUs)."`
 	JSON        bool     `name:"json" help:"Print the report as JSON."`
+	Timings     string   `placeholder:"FILE" help:"Write what each stage took, and the peak memory of livesplice itself, to this file as JSON."`
 }
 
 // Help is shown by --help.
@@ -44,6 +45,11 @@ func (c *createCmd) Run(e *env) error {
 	}, pipeline.NewStages(e.stderr))
 	if err != nil {
 		return err
+	}
+	if c.Timings != "" {
+		if err := pipeline.WriteMeasured(c.Timings, res); err != nil {
+			return err
+		}
 	}
 	if c.JSON {
 		return e.json(res.Report)

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -41,6 +42,8 @@ type folder struct {
 type listing struct {
 	objY, objM, libY, subdir, other, hostprogs []string
 	partsY, partsM                             map[string][]string // of composite objects
+
+	cpu time.Duration // that make took
 }
 
 func parseListing(out string) listing {
@@ -193,6 +196,8 @@ func (t *Tree) readFolders(ctx context.Context) (ownerIndex, error) {
 	if err := os.WriteFile(makefile, ownerMakefile, 0o644); err != nil {
 		return nil, err
 	}
+	begin := time.Now()
+	defer func() { t.Indexed.Wall = time.Since(begin) }() // kbuild runs all the time
 	ix, seen := ownerIndex{}, map[string]folder{}
 	wave, libs := t.tops()
 	for len(wave) > 0 {
@@ -210,6 +215,7 @@ func (t *Tree) readFolders(ctx context.Context) (ownerIndex, error) {
 		}
 		var next []folder
 		for i, f := range wave {
+			t.Indexed.CPU += listings[i].cpu
 			ix.add(f, listings[i], libs)
 			for _, b := range listings[i].below(f) {
 				old, known := seen[b.dir]
@@ -255,5 +261,7 @@ func (t *Tree) readFolder(ctx context.Context, dir, makefile, scratch string) (l
 	if errors.As(err, &exit) {
 		return listing{}, fmt.Errorf("folder %q: its Makefile cannot be read: %w", dir, err)
 	}
-	return parseListing(string(res.Stdout)), err
+	l := parseListing(string(res.Stdout))
+	l.cpu = res.CPU()
+	return l, err
 }

@@ -41,6 +41,7 @@ type Tree struct {
 	CC     string // the compiler, as kbuild calls it
 
 	Prepared Cost // what it took to prepare; zero if the cache had it
+	Indexed  Cost // what it took kbuild to say what each file is part of, after Owner; zero if the cache had it
 
 	cache *cache.Cache
 	entry string // the cache folder that holds Object
