@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -13,7 +14,8 @@ type correlation struct {
 	pre, post *unit.Unit
 	preOf     map[*unit.Item]*unit.Item // post → pre
 	postOf    map[*unit.Item]*unit.Item
-	// ambiguous are post items that were paired, or left alone, by their order only.
+	// ambiguous are variables of post for which more than one variable of pre, or one and none, can be the counterpart.
+	// Carried code must not refer to them.
 	ambiguous map[*unit.Item]bool
 }
 
@@ -86,7 +88,8 @@ func (c *correlation) functionsByBase() {
 }
 
 // staticLocals pairs variables whose names carry a number by the functions that use them. They keep state, so a wrong
-// pair would do harm: what only the order decides is marked ambiguous.
+// pair would do harm: what only the order decides is marked ambiguous. The order is that of the source, and even equal
+// numbers do not tell that two blocks with a variable each were not exchanged.
 func (c *correlation) staticLocals() error {
 	preUsers, err := c.users(c.pre, func(it *unit.Item) *unit.Item { return it })
 	if err != nil {
@@ -133,21 +136,23 @@ func (c *correlation) staticLocals() error {
 		byNumber(g.post)
 		for i := range g.pre {
 			c.pair(g.pre[i], g.post[i])
-			c.ambiguous[g.post[i]] = len(g.pre) > 1 && !sameNames(g.pre, g.post)
+			c.ambiguous[g.post[i]] = len(g.pre) > 1
 		}
 	}
-	c.restOfStatics(restPre, restPost)
+	c.restOfStatics(restPre, restPost, func(pre, post *unit.Item) bool {
+		return shareUser(preUsers[pre], postUsers[post])
+	})
 	return nil
 }
 
-// restOfStatics pairs variables whose set of users changed. One of a name on each side is certain; no counterpart of
-// the name at all means new; anything else is ambiguous.
-func (c *correlation) restOfStatics(pre, post []*unit.Item) {
-	preBy := map[string][]*unit.Item{}
+// restOfStatics pairs variables whose set of users changed. One of a name on each side with a user in common is
+// certain; no counterpart of the name at all means new; anything else is ambiguous. A variable of the same name that
+// was, or became, one of the whole unit is not paired either, since what it held may have to be kept.
+func (c *correlation) restOfStatics(pre, post []*unit.Item, shared func(pre, post *unit.Item) bool) {
+	preBy, postBy := map[string][]*unit.Item{}, map[string]int{}
 	for _, it := range pre {
 		preBy[unit.BaseName(it.Name)] = append(preBy[unit.BaseName(it.Name)], it)
 	}
-	postBy := map[string]int{}
 	for _, it := range post {
 		postBy[unit.BaseName(it.Name)]++
 	}
@@ -155,21 +160,34 @@ func (c *correlation) restOfStatics(pre, post []*unit.Item) {
 		base := unit.BaseName(it.Name)
 		switch candidates := preBy[base]; {
 		case len(candidates) == 0:
-		case len(candidates) == 1 && postBy[base] == 1:
+		case len(candidates) == 1 && postBy[base] == 1 && shared(candidates[0], it):
 			c.pair(candidates[0], it)
 		default:
 			c.ambiguous[it] = true
 		}
 	}
+	c.changedScope()
 }
 
-func sameNames(a, b []*unit.Item) bool {
-	for i := range a {
-		if a[i].Name != b[i].Name {
-			return false
+// changedScope marks new variables whose name, numbers apart, a variable has that vanished.
+func (c *correlation) changedScope() {
+	vanished := map[string]bool{}
+	for _, it := range c.pre.Items {
+		if it.Kind == unit.Datum && !Fresh(it) && c.postOf[it] == nil {
+			vanished[unit.BaseName(it.Name)] = true
 		}
 	}
-	return true
+	for _, it := range c.post.Items {
+		if it.Kind == unit.Datum && !Fresh(it) && c.preOf[it] == nil && vanished[unit.BaseName(it.Name)] {
+			c.ambiguous[it] = true
+		}
+	}
+}
+
+// shareUser says whether two lists that users made have a function in common.
+func shareUser(a, b string) bool {
+	in := strings.Split(a, ",")
+	return a != "" && slices.ContainsFunc(strings.Split(b, ","), func(name string) bool { return slices.Contains(in, name) })
 }
 
 func byNumber(items []*unit.Item) {

@@ -82,8 +82,9 @@ func Compare(name string, preObj, postObj *elfobj.Object) (*Result, error) {
 	if err := r.functions(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	r.data()
-	r.removed()
+	if err := r.data(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	r.Refusals.Sort()
 	return r, nil
 }
@@ -205,86 +206,8 @@ func (r *Result) checkReplaceable(pre *unit.Item) {
 	}
 }
 
-// data refuses changes to what the kernel has initialised already.
-func (r *Result) data() {
-	for _, it := range r.Post.Items {
-		if it.Kind != unit.Datum && it.Kind != unit.Anonymous {
-			continue
-		}
-		pre, table := r.PreOf(it), bootTable(it.Section.Name)
-		switch {
-		case pre == nil && table != "":
-			r.change(it, New)
-			r.refusePost(TableChanged, it, "new "+table+": the kernel reads "+it.Section.Name+" only at boot or when a module loads",
-				"take it out of the patch; it takes effect with the next reboot")
-		case pre == nil:
-			if it.Kind == unit.Datum && !Fresh(it) {
-				r.change(it, New)
-			}
-		case Fresh(it) && table == "" && !unreferencedByCode(it):
-		default:
-			same, err := r.cmp.content(pre, it)
-			if err == nil && same {
-				continue
-			}
-			r.change(it, Changed)
-			if table != "" {
-				r.refusePost(TableChanged, it, table+" changed: the kernel has read "+it.Section.Name+" already",
-					"take it out of the patch; it takes effect with the next reboot")
-				continue
-			}
-			what := "initialised content"
-			if pre.Size() != it.Size() {
-				what = fmt.Sprintf("size (%d to %d bytes)", pre.Size(), it.Size())
-			}
-			r.refusePost(DataChanged, it, what+" of existing data changed, and the running kernel's copy may have changed since boot",
-				"change the code that uses it instead, or bring a hook that changes it")
-		}
-	}
-}
-
-// unreferencedByCode says whether anonymous data is found by the kernel through its section's bounds, not by code.
-func unreferencedByCode(it *unit.Item) bool {
-	return it.Kind == unit.Anonymous && !strings.HasPrefix(it.Section.Name, ".rodata") && !strings.HasPrefix(it.Section.Name, ".data") &&
-		!strings.HasPrefix(it.Section.Name, ".bss") && !strings.HasPrefix(it.Section.Name, ".init.")
-}
-
-// bootTable says what a section holds that the kernel walks at boot or module load, or "" for ordinary data.
-func bootTable(section string) string {
-	for _, t := range []struct{ prefix, what string }{
-		{"___ksymtab", "exported symbol"}, {"__ksymtab", "exported symbol"}, {"__kcrctab", "exported symbol"}, {"___kcrctab", "exported symbol"},
-		{".initcall", "initcall"}, {".con_initcall", "initcall"}, {".init.setup", "kernel parameter"}, {"__param", "module parameter"},
-		{".modinfo", "module information"}, {"_ftrace_events", "trace event"}, {"_ftrace_eval_map", "trace event"},
-		{"__tracepoints", "tracepoint"}, {"__syscalls_metadata", "system call"}, {"__bpf_raw_tp_map", "tracepoint"},
-		{"_error_injection_whitelist", "error injection entry"}, {"_kprobe_blacklist", "kprobe blacklist entry"},
-		{".BTF_ids", "BTF id"}, {".static_call_tramp_key", "static call"}, {".pci_fixup", "PCI quirk"}, {"__tracepoint_str", "trace string"},
-	} {
-		if strings.HasPrefix(section, t.prefix) {
-			return t.what
-		}
-	}
-	return ""
-}
-
 func (r *Result) change(it *unit.Item, v Verdict) {
 	r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "datum", Verdict: v, item: it})
-}
-
-func (r *Result) removed() {
-	for _, it := range r.Pre.Items {
-		if it.Kind != unit.Function && (it.Kind != unit.Datum || Fresh(it)) || r.cmp.postOf[it] != nil {
-			continue
-		}
-		kind := "datum"
-		if it.Kind == unit.Function {
-			kind = "function"
-			r.Counts.Removed++
-		}
-		r.Changes = append(r.Changes, Change{Name: it.Name, Kind: kind, Verdict: Removed, item: it})
-		if t := bootTable(it.Section.Name); t != "" {
-			r.refuse(TableChanged, it, t+" removed: the running kernel keeps it", "take the removal out of the patch")
-		}
-	}
 }
 
 func (r *Result) refuse(code Code, pre *unit.Item, reason, remedy string) {

@@ -4,7 +4,6 @@ import (
 	"debug/elf"
 	"fmt"
 	"slices"
-	"strings"
 
 	"livesplice/kmod/elfobj"
 	"livesplice/kmod/unit"
@@ -43,7 +42,7 @@ type Need struct {
 // units in one module. What cannot be carried is returned as Refusals.
 func (r *Result) Extract(prefix string) (*Extract, error) {
 	x := &extractor{Result: r, prefix: prefix, out: &elfobj.Object{Machine: r.Post.Obj.Machine, OSABI: r.Post.Obj.OSABI, Flags: r.Post.Obj.Flags},
-		placed: map[*unit.Item]*elfobj.Symbol{}, sections: map[string]*elfobj.Section{}, needs: map[string]*elfobj.Symbol{}, defined: map[string]bool{}}
+		placed: map[*unit.Item]*elfobj.Symbol{}, sections: map[string]*elfobj.Section{}, needs: map[string]*elfobj.Symbol{}, labels: map[*unit.Item]*elfobj.Symbol{}, defined: map[string]bool{}}
 	x.ext = &Extract{Unit: r.Unit, Obj: x.out}
 	x.include()
 	for _, it := range x.items {
@@ -75,6 +74,7 @@ type extractor struct {
 	carried  map[*unit.Item]bool
 	placed   map[*unit.Item]*elfobj.Symbol // where each carried item is in out
 	sections map[string]*elfobj.Section    // of out, for data that shares them
+	labels   map[*unit.Item]*elfobj.Symbol // of unnamed items, where a section's symbol does not tell them
 	needs    map[string]*elfobj.Symbol     // by what they stand for
 	defined  map[string]bool               // names that out uses already
 	refusals Refusals
@@ -107,11 +107,26 @@ func (x *extractor) include() {
 	for _, it := range x.Replaced() {
 		visit(it)
 	}
+	for _, it := range x.NewGlobals() {
+		visit(it)
+	}
 	for _, it := range x.Post.Items {
 		if x.carried[it] {
 			x.items = append(x.items, it)
 		}
 	}
+}
+
+// NewGlobals are the functions and data that post adds and that another unit of the update can refer to by name. A unit
+// can add some and replace nothing.
+func (r *Result) NewGlobals() []*unit.Item {
+	var out []*unit.Item
+	for _, it := range r.Post.Items {
+		if r.PreOf(it) == nil && it.Global() && carriedSection(it) == "" && bootTable(it.Section.Name) == "" {
+			out = append(out, it)
+		}
+	}
+	return out
 }
 
 func (x *extractor) visitRefs(refs []unit.Ref, visit func(*unit.Item)) {
@@ -144,74 +159,6 @@ func (x *extractor) carry(ref unit.Ref) bool {
 	return x.PreOf(it) == nil
 }
 
-// place puts an item's bytes into a section of out and makes its symbol.
-func (x *extractor) place(it *unit.Item) {
-	src := it.Section
-	if src.Flags&elf.SHF_GROUP != 0 {
-		// The copy stands alone: a COMDAT group would let the linker drop it.
-		src = &elfobj.Section{Name: src.Name, Type: src.Type, Flags: src.Flags &^ elf.SHF_GROUP, Align: src.Align, EntSize: src.EntSize}
-	}
-	var s *elfobj.Section
-	switch {
-	case it.Kind == unit.Function:
-		name := ".text." + it.Name
-		if strings.HasPrefix(src.Name, ".text.unlikely") {
-			name = ".text.unlikely." + it.Name
-		}
-		s = &elfobj.Section{Name: name, Type: elf.SHT_PROGBITS, Flags: src.Flags, Align: src.Align}
-		x.out.Sections = append(x.out.Sections, s)
-	default:
-		s = x.section(src)
-	}
-	at := appendTo(s, it.Bytes(), it.Size(), max(src.Align, 1), it.Start)
-	sym := &elfobj.Symbol{Name: it.Name, Value: at, Size: it.Size(), Bind: elf.STB_LOCAL, Type: elf.STT_OBJECT, Section: s}
-	switch {
-	case it.Kind == unit.Function:
-		sym.Type = elf.STT_FUNC
-	case len(it.Syms) == 0:
-		sym = x.out.SectionSymbol(s)
-	}
-	if len(it.Syms) > 0 && x.PreOf(it) == nil && it.Global() {
-		sym.Bind = elf.STB_GLOBAL // another unit of the same update may refer to it
-	}
-	if sym.Type != elf.STT_SECTION {
-		x.out.Symbols = append(x.out.Symbols, sym)
-		x.defined[sym.Name] = true
-	}
-	x.placed[it] = sym
-	if len(it.Syms) == 0 {
-		// Items without a name are reached through the section's symbol; their place is remembered in a stand-in.
-		x.placed[it] = &elfobj.Symbol{Value: at, Section: s}
-	}
-}
-
-// section gives the section of out that collects items of one of post.
-func (x *extractor) section(src *elfobj.Section) *elfobj.Section {
-	s := x.sections[src.Name]
-	if s == nil || s.Type != src.Type || s.Flags != src.Flags {
-		s = &elfobj.Section{Name: src.Name, Type: src.Type, Flags: src.Flags, Align: src.Align, EntSize: src.EntSize}
-		x.sections[src.Name] = s
-		x.out.Sections = append(x.out.Sections, s)
-	}
-	s.Align = max(s.Align, src.Align)
-	return s
-}
-
-// appendTo adds data at an offset that is as much aligned as the item was at start in a section of the given alignment.
-func appendTo(s *elfobj.Section, data []byte, size, align, start uint64) uint64 {
-	for align > 1 && start%align != 0 {
-		align /= 2
-	}
-	at := (s.Size() + align - 1) &^ (align - 1)
-	if s.Type == elf.SHT_NOBITS {
-		s.NoBitsSize = at + size
-		return at
-	}
-	s.Data = append(s.Data, make([]byte, at-uint64(len(s.Data)))...)
-	s.Data = append(s.Data, data...)
-	return at
-}
-
 // copyRefs writes the relocations of a placed item.
 func (x *extractor) copyRefs(it *unit.Item) {
 	refs, err := x.Post.Refs(it)
@@ -223,93 +170,6 @@ func (x *extractor) copyRefs(it *unit.Item) {
 		x.reloc(p.Section, p.Value, ref, it, x.carry)
 		x.staticCallKey(ref)
 	}
-}
-
-// reloc adds to section s the relocation that ref is, for an item or entry that begins at base. local says whether the
-// reference goes to the copy of a carried item.
-func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit.Item, local func(unit.Ref) bool) {
-	rel := elfobj.Reloc{Offset: base + ref.Offset, Type: ref.Type, Addend: ref.ToOffset - ref.Bias}
-	switch {
-	case ref.Table != nil:
-		x.cannot(NotExtractable, in, "refers to "+ref.Table.Name, "report this as a bug of livesplice, with the patch")
-		return
-	case ref.To == nil && ref.External.Shndx == elf.SHN_UNDEF:
-		rel.Sym = x.need(nil, ref.External.Name, ref.External.Type)
-	case ref.To == nil:
-		x.cannot(NotExtractable, in, "refers to "+ref.External.Name+", an absolute or common symbol", "define it in a source file, or reboot into a fixed kernel")
-		return
-	case x.carried[ref.To] && local(ref):
-		p := x.placed[ref.To]
-		rel.Sym = p
-		if len(ref.To.Syms) == 0 {
-			rel.Sym = x.out.SectionSymbol(p.Section)
-			rel.Addend += int64(p.Value)
-		}
-	default:
-		if x.cmp.ambiguous[ref.To] {
-			x.cannot(AmbiguousStatic, ref.To, "which of several static variables of this name it is cannot be told from the functions that use it",
-				"give the variables different names in the patch, or keep their users as they are")
-			return
-		}
-		pre := x.PreOf(ref.To)
-		rel.Sym = x.need(pre, pre.Name, pre.Syms[0].Type)
-	}
-	r := x.out.AddRela(s)
-	r.Relocs = append(r.Relocs, rel)
-}
-
-// need gives the undefined symbol for a place outside the extract. It keeps the place's own name where it can, since
-// objtool knows some functions by name.
-func (x *extractor) need(pre *unit.Item, name string, typ elf.SymType) *elfobj.Symbol {
-	key := "extern " + name
-	if pre != nil {
-		key = "item " + name
-	}
-	if s := x.needs[key]; s != nil {
-		return s
-	}
-	alias := name
-	for n := 1; x.defined[alias]; n++ {
-		alias = fmt.Sprintf("%s..%s.%d", name, x.prefix, n)
-	}
-	s := &elfobj.Symbol{Name: alias, Bind: elf.STB_GLOBAL, Type: elf.STT_NOTYPE, Shndx: elf.SHN_UNDEF}
-	if pre != nil && alias == name && !pre.Global() {
-		// Two units may have static functions of this name: each needs a symbol of its own.
-		s.Name = fmt.Sprintf("%s..%s", name, x.prefix)
-	}
-	x.defined[s.Name] = true
-	x.needs[key] = s
-	x.out.Symbols = append(x.out.Symbols, s)
-	x.ext.Needs = append(x.ext.Needs, Need{Sym: s, Pre: pre, Name: name})
-	return s
-}
-
-// staticCallKey keeps the key of a static call that carried code makes in the symbol table: objtool writes the unit.Entry
-// of .static_call_sites with it. Without the key it writes the trampoline, which the kernel can only translate for
-// exported ones.
-func (x *extractor) staticCallKey(ref unit.Ref) {
-	name := ""
-	switch {
-	case ref.External != nil:
-		name = ref.External.Name
-	case ref.To != nil:
-		name = ref.To.Name
-	}
-	base, ok := strings.CutPrefix(name, "__SCT__")
-	if !ok {
-		return
-	}
-	key := x.Post.Obj.Symbol("__SCK__" + base)
-	if key == nil {
-		return
-	}
-	if it := x.Post.ItemOf(key); it != nil {
-		if pre := x.PreOf(it); pre != nil {
-			x.need(pre, pre.Name, elf.STT_OBJECT)
-		}
-		return
-	}
-	x.need(nil, key.Name, elf.STT_NOTYPE)
 }
 
 // copyEntry copies an entry of a special section that belongs to a carried function.

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"slices"
 	"strings"
 
 	"livesplice/kmod/unit"
@@ -45,6 +46,9 @@ func (r *Result) replaceCallers(why map[*unit.Item]string) error {
 			for c.Parent != nil {
 				c = c.Parent
 			}
+			if bootOnly(c) {
+				continue // it ran already
+			}
 			if why[c] == "" && r.PreOf(c) != nil {
 				why[c] = "calls " + it.Name + ", which ftrace cannot redirect"
 				work = append(work, c)
@@ -60,6 +64,12 @@ func carriable(it *unit.Item) bool {
 	return !it.Global() && (strings.HasPrefix(sec, ".text") || sec == ".sched.text")
 }
 
+// bootOnly says whether a function is never run again in a kernel that has booted.
+func bootOnly(it *unit.Item) bool {
+	sec := it.Section.Name
+	return strings.HasPrefix(sec, ".init.") || strings.HasPrefix(sec, ".exit.") || strings.HasPrefix(sec, ".meminit.")
+}
+
 // use says who refers to a function: functions by direct calls, and whether its address is taken.
 type use struct {
 	by    []*unit.Item
@@ -68,22 +78,30 @@ type use struct {
 
 func (r *Result) callers() (map[*unit.Item]use, error) {
 	uses := map[*unit.Item]use{}
+	note := func(it *unit.Item, ref unit.Ref) {
+		if ref.To == nil || ref.To.Kind != unit.Function || ref.To == it || ref.To.Parent == it || it.Parent == ref.To {
+			return
+		}
+		u := uses[ref.To]
+		if it.Kind == unit.Function && ref.Direct && ref.ToOffset == 0 {
+			u.by = append(u.by, it)
+		} else {
+			u.taken = true
+		}
+		uses[ref.To] = u
+	}
 	for _, it := range r.Post.Items {
 		refs, err := r.Post.Refs(it)
 		if err != nil {
 			return nil, err
 		}
 		for _, ref := range refs {
-			if ref.To == nil || ref.To.Kind != unit.Function || ref.To == it || ref.To.Parent == it || it.Parent == ref.To {
-				continue
+			note(it, ref)
+		}
+		for _, e := range r.cmp.special[r.Post][it] {
+			for _, ref := range slices.Concat(e.Refs, e.Replacement.Refs) {
+				note(it, ref)
 			}
-			u := uses[ref.To]
-			if it.Kind == unit.Function && ref.Direct && ref.ToOffset == 0 {
-				u.by = append(u.by, it)
-			} else {
-				u.taken = true
-			}
-			uses[ref.To] = u
 		}
 	}
 	return uses, nil

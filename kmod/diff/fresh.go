@@ -12,16 +12,29 @@ import (
 var freshNames = map[string]bool{
 	"__key": true, "__warned": true, "__already_done": true, "__func__": true, "__PRETTY_FUNCTION__": true, "__FUNCTION__": true,
 	"descriptor": true, "_rs": true, "CSWTCH": true, "_entry": true, "_entry_ptr": true, "__print_once": true,
-	"___done": true, "__UNIQUE_ID_ddebug": true, "__msg": true, "trace_printk_fmt": true, "__section_index": true,
+	"__UNIQUE_ID_ddebug": true, "__msg": true, "trace_printk_fmt": true, "__section_index": true,
 }
 
-// Fresh says whether included code gets its own copy of a datum instead of a reference to the original.
+// onceDone is the flag of DO_ONCE, by which a secret of the network stack is drawn a single time. A copy of it would
+// let new code draw another secret, and lose every entry of the hash tables that the first one is used for.
+//
+// Source: include/linux/once.h, v5.10 to v7.0.
+const onceDone = "___done"
+
+// Fresh says whether included code gets its own copy of a datum instead of a reference to the original. Unnamed data
+// is fresh when nobody can write to it; data of no size has no content that could be shared.
 func Fresh(it *unit.Item) bool {
+	sec := it.Section.Name
 	switch it.Kind {
-	case unit.Literal, unit.Anonymous:
+	case unit.Literal:
 		return true
+	case unit.Anonymous:
+		// What UBSAN reports with is written to, once, to mark it as reported.
+		return sec == ".altinstr_aux" || !it.Section.Exec() && !it.Writable() || strings.HasPrefix(sec, ".data..Lubsan")
 	case unit.Datum:
-		return it.Section.Name == ".data.once" || freshNames[freshBase(it.Name)]
+		base := freshBase(it.Name)
+		once := (sec == ".data.once" || sec == ".data..once") && base != onceDone
+		return once || freshNames[base] || it.Size() == 0
 	}
 	return false
 }

@@ -33,7 +33,7 @@ type Function struct {
 	Size    uint64 `json:"size"`              // bytes in the shipped binary
 	Proof   Proof  `json:"proof"`
 	// By tells what singled the address out: "name" (the only symbol of its name that matches), "reference" (another
-	// proven function refers to it), "position" (the only match within the unit's stretch of the binary).
+	// proven function or datum refers to it), "position" (the only match within the unit's stretch of the binary).
 	By string `json:"by,omitempty"`
 	// Patched is the number of jump label and fentry sites where the binary holds a nop.
 	Patched int `json:"patched,omitempty"`
@@ -61,6 +61,7 @@ type matcher struct {
 	run        Run
 	jumpLabels map[*unit.Item][]uint64
 	functions  []*function
+	data       []*function // named data that refers to something
 	byItem     map[*unit.Item]*function
 	values     map[place]uint64 // proven addresses
 	conflicts  []Difference
@@ -90,6 +91,7 @@ func Match(name string, pre *unit.Unit, run Run) (*Result, error) {
 			m.byItem[it] = f
 		}
 	}
+	m.data = m.tables()
 	m.solve()
 	return m.result(), nil
 }
@@ -159,13 +161,15 @@ func (m *matcher) symbolsNamed(it *unit.Item) []vmlinux.Symbol {
 	var out []vmlinux.Symbol
 	for _, y := range it.Syms {
 		for _, s := range m.run.Lookup(y.Name) {
-			if strings.IndexByte("tTwW", s.Type) >= 0 {
+			if isText(s) {
 				out = append(out, s)
 			}
 		}
 	}
 	return out
 }
+
+func isText(s vmlinux.Symbol) bool { return strings.IndexByte("tTwW", s.Type) >= 0 }
 
 func (m *matcher) describe(it *unit.Item, addr uint64, d *difference) *Difference {
 	out := &Difference{Unit: m.unit, Subject: it.Name, Address: addr, Offset: d.offset, Reason: d.reason}
@@ -189,7 +193,7 @@ func (m *matcher) solve() {
 				continue
 			}
 			by := "name"
-			if f.named > 1 {
+			if len(f.candidates) > 1 {
 				by = "reference"
 			}
 			if m.narrow(f); len(f.candidates) == 1 {
@@ -197,9 +201,7 @@ func (m *matcher) solve() {
 				changed = true
 			}
 		}
-		if !changed {
-			changed = m.byPosition()
-		}
+		changed = changed || m.pinTables() || m.byPosition()
 	}
 }
 
@@ -248,8 +250,8 @@ func (m *matcher) byPosition() bool {
 	type span struct{ low, high uint64 }
 	spans := map[string]span{}
 	for _, f := range m.functions {
-		if f.found == nil {
-			continue
+		if f.found == nil || f.item.Weak() {
+			continue // a weak function can have been found in the unit whose definition overrides it
 		}
 		s, ok := spans[stretch(f.item)]
 		if !ok {

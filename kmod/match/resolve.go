@@ -2,6 +2,7 @@ package match
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"livesplice/kmod/diff"
@@ -61,9 +62,10 @@ func (r *Result) resolveItem(it *unit.Item) (Binding, error) {
 	by := "reference"
 	if !ok {
 		// No proven function of pre refers to it: an item that only patched code, or data, uses.
-		all := r.m.run.Lookup(it.Name)
-		if len(all) != 1 {
-			return Binding{}, r.differ(it.Name, 0, fmt.Sprintf("no function of the unit that is proven refers to it, and the shipped binary has %d symbols of the name", len(all)))
+		// The number behind a static local's name is no evidence: another unit may have one that is called the same.
+		all := slices.DeleteFunc(slices.Clone(r.m.run.Lookup(it.Name)), isText)
+		if len(all) != 1 || unit.BaseName(it.Name) != it.Name {
+			return Binding{}, r.differ(it.Name, 0, fmt.Sprintf("no function of the unit that is proven refers to it, and the shipped binary has %d data symbols of the name", len(all)))
 		}
 		addr, by = all[0].Addr, "name"
 	}

@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"debug/elf"
 	"fmt"
 
 	"livesplice/kmod/elfobj"
@@ -80,7 +81,12 @@ func (u *Unit) resolve(ref *Ref, r elfobj.Reloc) error {
 		ref.Table, ref.ToOffset = r.Sym.Section, place
 		return nil
 	}
-	it := u.ItemAt(r.Sym.Section, place)
+	ref.BySection = r.Sym.Type == elf.STT_SECTION
+	at := place
+	if !ref.BySection {
+		at = int64(r.Sym.Value) // a label tells the item, even if the place lies outside it
+	}
+	it := u.ItemAt(r.Sym.Section, at)
 	if it == nil {
 		// An index that starts below the table (array[i - 1]) names a place outside every item. It is unambiguous
 		// when the section holds a single one.

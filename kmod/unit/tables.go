@@ -36,8 +36,8 @@ func (r *Replacement) Data() []byte {
 	return r.Section.Data[r.Start:r.End]
 }
 
-// Tables are the entries of an object's special sections by the item that owns them, in section order. Tables that
-// objtool makes anew at a module's link are left out.
+// Tables are the entries of an object's special sections by the item that owns them: by section name, and in the order
+// of each section. Tables that objtool makes anew at a module's link are left out.
 type Tables map[*Item][]Entry
 
 // entrySizes are the sizes in bytes that an entry of a known table has in x86-64 kernels 5.10 to 7.x. The size in an
@@ -72,6 +72,10 @@ func (u *Unit) Tables() (Tables, error) {
 		if err := t.read(u, s); err != nil {
 			return nil, fmt.Errorf("section %q: %w", s.Name, err)
 		}
+	}
+	for _, entries := range t {
+		// Which section comes first depends on the first function of the unit that has an entry.
+		slices.SortStableFunc(entries, func(a, b Entry) int { return strings.Compare(a.Section.Name, b.Section.Name) })
 	}
 	return t, nil
 }

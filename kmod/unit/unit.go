@@ -19,11 +19,12 @@ import (
 type Kind int
 
 const (
-	// Function is code with an STT_FUNC symbol, or code between such symbols (hand-written assembly in a .c file).
+	// Function is code with a sized STT_FUNC symbol.
 	Function Kind = iota + 1
 	// Datum is a named variable or constant.
 	Datum
-	// Anonymous is data without a name, such as a compiler's constants and switch tables.
+	// Anonymous is data or code without a sized symbol, such as a compiler's constants and switch tables, the slow path
+	// of an alternative in .altinstr_aux, or hand-written assembly in a .c file.
 	Anonymous
 	// Literal is one entry of a mergeable section: a string or a constant that the linker may share with others.
 	Literal
@@ -74,6 +75,9 @@ type Ref struct {
 	// Table is the special section referred to, which holds no items: replacement code of an alternative. ToOffset is
 	// the place in it.
 	Table *elfobj.Section
+	// BySection says that the relocation names the section's start, as the assembler does for local symbols: the place
+	// is certain, but an index before an item or a pointer to its end looks like its neighbour.
+	BySection bool
 	// Bias is what a PC-relative field subtracts beyond its own address: the bytes from the field to the end of the
 	// instruction. The stored addend is ToOffset (plus the item's place) minus Bias.
 	Bias int64
@@ -112,6 +116,12 @@ func (it *Item) Weak() bool {
 	return false
 }
 
+// Writable says whether the item is a variable, in distinction from code and constants.
+func (it *Item) Writable() bool { return it.Section.Flags&elf.SHF_WRITE != 0 }
+
+// ThreadLocal says whether the item is one of __thread variables, which kernels do not have.
+func (it *Item) ThreadLocal() bool { return it.Section.Flags&elf.SHF_TLS != 0 }
+
 func (it *Item) String() string { return it.Name }
 
 // New reads the items of an object. It reports instructions that it cannot decode in front of a PC-relative reference,
@@ -145,7 +155,8 @@ func New(obj *elfobj.Object) (*Unit, error) {
 }
 
 // addItems splits a section at its sized symbols; what lies between two of them becomes an anonymous item when it is
-// data and not only padding.
+// not only padding. A section without any byte holds one datum, whose type is empty (struct lock_class_key without
+// lockdep): its address is taken, its content never looked at.
 func (u *Unit) addItems(s *elfobj.Section, syms []*elfobj.Symbol) error {
 	sort.SliceStable(syms, func(i, j int) bool {
 		a, b := syms[i], syms[j]
@@ -160,7 +171,7 @@ func (u *Unit) addItems(s *elfobj.Section, syms []*elfobj.Symbol) error {
 			last.Syms = append(last.Syms, y)
 			u.bySymbol[y] = last
 			continue
-		case !sized || y.Size == 0:
+		case !sized, y.Size == 0 && s.Size() > 0:
 			continue // a label inside or between items: resolved by its offset
 		case y.Value < at:
 			return fmt.Errorf("section %q: %q at %#x overlaps %q, which ends at %#x", s.Name, y.Name, y.Value, last.Name, at)
@@ -184,10 +195,34 @@ func (u *Unit) addGap(s *elfobj.Section, from, to uint64) {
 	if from >= to {
 		return
 	}
-	if s.Exec() || from > 0 && len(s.RelocsIn(from, to)) == 0 && zero(s, from, to) {
+	if s.Exec() && u.onlyNops(s, from, to) || from > 0 && len(s.RelocsIn(from, to)) == 0 && zero(s, from, to) {
 		return // padding
 	}
 	u.add(&Item{Kind: Anonymous, Name: fmt.Sprintf("%s+%#x", s.Name, from), Section: s, Start: from, End: to})
+}
+
+// onlyNops says whether a stretch of code between functions does nothing: the assembler's padding. INT3 and zeroes are
+// padding too, since nothing can run them.
+func (u *Unit) onlyNops(s *elfobj.Section, from, to uint64) bool {
+	if s.Type == elf.SHT_NOBITS {
+		return true
+	}
+	const int3 = 0xcc
+	for at := from; at < to; {
+		if s.Data[at] == int3 {
+			at++
+			continue
+		}
+		if s.Data[at] == 0 && zero(s, at, to) {
+			return true
+		}
+		insn, ok := u.Arch.Insn(s.Data[at:to])
+		if !ok || !insn.Nop {
+			return false
+		}
+		at += uint64(insn.Len)
+	}
+	return true
 }
 
 func zero(s *elfobj.Section, from, to uint64) bool {
@@ -277,13 +312,16 @@ func ColdParent(name string) (parent string, ok bool) {
 	return m[1], true
 }
 
+// uniqueLocal is the second number of a static local that a macro named with __UNIQUE_ID.
+var uniqueLocal = regexp.MustCompile(`\.\d+$`)
+
 var cloneNumber = regexp.MustCompile(`(\.(isra|constprop|part|cold|llvm))?\.\d+$`)
 
 // BaseName is the name without the numbers that the compiler appends: foo.constprop.0 becomes foo.constprop, the
 // static local count.12 becomes count, __UNIQUE_ID_x123 becomes __UNIQUE_ID_x.
 func BaseName(name string) string {
 	if strings.HasPrefix(name, "__UNIQUE_ID_") {
-		return strings.TrimRight(name, "0123456789")
+		return strings.TrimRight(uniqueLocal.ReplaceAllString(name, ""), "0123456789")
 	}
 	for {
 		m := cloneNumber.FindStringSubmatchIndex(name)

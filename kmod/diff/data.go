@@ -1,0 +1,200 @@
+package diff
+
+import (
+	"fmt"
+	"strings"
+
+	"livesplice/kmod/unit"
+)
+
+// data refuses changes to what the kernel has initialised already, and to tables that it has read.
+func (r *Result) data() error {
+	preUsed, err := referenced(r.Pre, r.cmp.special[r.Pre])
+	if err != nil {
+		return err
+	}
+	postUsed, err := referenced(r.Post, r.cmp.special[r.Post])
+	if err != nil {
+		return err
+	}
+	for _, it := range r.Post.Items {
+		if it.Kind != unit.Datum && it.Kind != unit.Anonymous {
+			continue
+		}
+		if pre := r.PreOf(it); pre == nil {
+			r.newDatum(it, postUsed[it])
+		} else {
+			r.pairedDatum(pre, it, preUsed[pre] || postUsed[it])
+		}
+	}
+	r.removed(preUsed)
+	return nil
+}
+
+// referenced are the items that other items or entries of special sections refer to. What nothing refers to is found
+// by the kernel through the bounds of its section, or is not used at all.
+func referenced(u *unit.Unit, tables unit.Tables) (map[*unit.Item]bool, error) {
+	used := map[*unit.Item]bool{}
+	note := func(refs []unit.Ref) {
+		for _, ref := range refs {
+			used[ref.To] = true
+		}
+	}
+	for _, it := range u.Items {
+		refs, err := u.Refs(it)
+		if err != nil {
+			return nil, err
+		}
+		note(refs)
+	}
+	for _, entries := range tables {
+		for _, e := range entries {
+			note(e.Refs)
+			note(e.Replacement.Refs)
+		}
+	}
+	return used, nil
+}
+
+// ordinary says whether a section holds data that only code uses.
+func ordinary(section string) bool {
+	for _, prefix := range []string{".rodata", ".data", ".bss", ".init.", ".exit.", ".ref.", ".text", ".altinstr_aux"} {
+		if strings.HasPrefix(section, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Result) newDatum(it *unit.Item, used bool) {
+	sec := it.Section.Name
+	switch table := bootTable(sec); {
+	case table != "":
+		r.change(it, New)
+		r.refusePost(TableChanged, it, "new "+table+": the kernel reads "+sec+" only at boot or when a module loads",
+			"take it out of the patch; it takes effect with the next reboot")
+	case it.Kind == unit.Anonymous && !used && !it.Section.Exec() && !ordinary(sec):
+		r.change(it, New)
+		r.refusePost(UnknownSection, it, "new entry in section "+sec+", and what it means is not known", "report this as a bug of livesplice, with the kernel's version")
+	case it.Kind == unit.Datum && !Fresh(it):
+		r.change(it, New)
+	}
+}
+
+func (r *Result) pairedDatum(pre, it *unit.Item, used bool) {
+	sec := it.Section.Name
+	table := bootTable(sec)
+	if Fresh(it) && table == "" && (it.Kind == unit.Datum || used || ordinary(sec)) {
+		return // compared where it is referred to
+	}
+	if was, is := storageOf(pre), storageOf(it); !is.fits(was) {
+		r.change(it, Changed)
+		r.refusePost(DataChanged, it, fmt.Sprintf("existing data moved from %s (%s) to %s (%s), and the running kernel's copy stays where it is", was, pre.Section.Name, is, sec),
+			"keep the attributes of the datum, or give the new one another name")
+		return
+	}
+	if same, err := r.cmp.content(pre, it); err == nil && same {
+		return
+	}
+	r.change(it, Changed)
+	switch {
+	case table != "":
+		r.refusePost(TableChanged, it, table+" changed: the kernel has read "+sec+" already",
+			"take it out of the patch; it takes effect with the next reboot")
+	case it.Kind == unit.Anonymous && it.Section.Exec():
+		r.refusePost(NotExtractable, it, "code without a symbol of its own changed in "+sec, "change C code instead, or reboot into a fixed kernel")
+	case it.Kind == unit.Anonymous && !ordinary(sec):
+		r.refusePost(UnknownSection, it, "entries of section "+sec+" changed, and what they mean is not known", "report this as a bug of livesplice, with the kernel's version")
+	default:
+		what := "initialised content"
+		if pre.Size() != it.Size() {
+			what = fmt.Sprintf("size (%d to %d bytes)", pre.Size(), it.Size())
+		}
+		r.refusePost(DataChanged, it, what+" of existing data changed, and the running kernel's copy may have changed since boot",
+			"change the code that uses it instead, or bring a hook that changes it")
+	}
+}
+
+func (r *Result) removed(preUsed map[*unit.Item]bool) {
+	for _, it := range r.Pre.Items {
+		if r.cmp.postOf[it] != nil || it.Kind == unit.Literal {
+			continue
+		}
+		sec := it.Section.Name
+		table := bootTable(sec)
+		switch {
+		case it.Kind == unit.Function:
+			r.Counts.Removed++
+			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Removed, item: it})
+		case table != "":
+			r.change(it, Removed)
+			r.refuse(TableChanged, it, table+" removed: the running kernel keeps it", "take the removal out of the patch")
+		case it.Kind == unit.Anonymous && !preUsed[it] && !it.Section.Exec() && !ordinary(sec):
+			r.change(it, Removed)
+			r.refuse(UnknownSection, it, "entry of section "+sec+" removed, and what it means is not known", "report this as a bug of livesplice, with the kernel's version")
+		case it.Kind == unit.Datum && !Fresh(it):
+			r.change(it, Removed)
+		}
+	}
+}
+
+// storage says how the kernel keeps a datum at run time.
+type storage string
+
+const (
+	variable    storage = "a variable"
+	constant    storage = "a constant"
+	afterInit   storage = "a variable that is read-only after boot"
+	initOnly    storage = "data that is freed after boot"
+	perCPU      storage = "a per-CPU variable"
+	threadLocal storage = "a thread-local variable"
+)
+
+func storageOf(it *unit.Item) storage {
+	switch sec := it.Section.Name; {
+	case it.ThreadLocal():
+		return threadLocal
+	case strings.HasPrefix(sec, ".data..percpu"):
+		return perCPU
+	case strings.HasPrefix(sec, ".init."), strings.HasPrefix(sec, ".exit."), strings.HasPrefix(sec, ".meminit."):
+		return initOnly
+	case strings.HasPrefix(sec, ".data..ro_after_init"):
+		return afterInit
+	case it.Writable():
+		return variable
+	}
+	return constant
+}
+
+// fits says whether code compiled for a datum kept as s works with one that is kept as old. The compiler makes a
+// constant of a static variable whose last writer is gone; the opposite would let new code write to read-only memory.
+func (s storage) fits(old storage) bool {
+	switch {
+	case s == old:
+		return true
+	case old == variable:
+		return s == constant || s == afterInit || s == initOnly
+	case old == afterInit:
+		return s == constant || s == initOnly
+	case old == constant:
+		return s == initOnly
+	}
+	return false
+}
+
+// bootTable says what a section holds that the kernel walks at boot or module load, or "" for ordinary data.
+func bootTable(section string) string {
+	for _, t := range []struct{ prefix, what string }{
+		{"___ksymtab", "exported symbol"}, {"__ksymtab", "exported symbol"}, {"__kcrctab", "exported symbol"}, {"___kcrctab", "exported symbol"},
+		{".initcall", "initcall"}, {".con_initcall", "initcall"}, {".init.setup", "kernel parameter"}, {"__param", "module parameter"},
+		{".modinfo", "module information"}, {"_ftrace_events", "trace event"}, {"_ftrace_eval_map", "trace event"},
+		{"__tracepoints", "tracepoint"}, {"__syscalls_metadata", "system call"}, {"__bpf_raw_tp_map", "tracepoint"},
+		{"_error_injection_whitelist", "error injection entry"}, {"_kprobe_blacklist", "kprobe blacklist entry"},
+		{".BTF_ids", "BTF id"}, {".static_call_tramp_key", "static call"}, {".pci_fixup", "PCI quirk"}, {"__tracepoint_str", "trace string"},
+	} {
+		if strings.HasPrefix(section, t.prefix) {
+			return t.what
+		}
+	}
+	return ""
+}

@@ -1,0 +1,111 @@
+package diff
+
+import (
+	"debug/elf"
+	"fmt"
+	"strings"
+
+	"livesplice/kmod/elfobj"
+	"livesplice/kmod/unit"
+)
+
+// place puts an item's bytes into a section of out and makes its symbol.
+func (x *extractor) place(it *unit.Item) {
+	if reason := carriedSection(it); reason != "" {
+		x.cannot(NotExtractable, it, reason, "leave it as it is in the patch, or reboot into a fixed kernel")
+	}
+	src := it.Section
+	var s *elfobj.Section
+	switch {
+	case it.Kind == unit.Function:
+		name := ".text." + it.Name
+		if strings.HasPrefix(src.Name, ".text.unlikely") {
+			name = ".text.unlikely." + it.Name
+		}
+		s = &elfobj.Section{Name: name, Type: elf.SHT_PROGBITS, Flags: src.Flags &^ tied, Align: src.Align}
+		x.out.Sections = append(x.out.Sections, s)
+	default:
+		s = x.section(src)
+	}
+	at := appendTo(s, it.Bytes(), it.Size(), max(src.Align, 1), it.Start)
+	if len(it.Syms) == 0 {
+		// Items without a name are reached through the section's symbol; their place is remembered in a stand-in.
+		x.placed[it] = &elfobj.Symbol{Value: at, Section: s, Size: it.Size()}
+		return
+	}
+	sym := &elfobj.Symbol{Name: it.Name, Value: at, Size: it.Size(), Bind: elf.STB_LOCAL, Type: elf.STT_OBJECT, Section: s}
+	if it.Kind == unit.Function {
+		sym.Type = elf.STT_FUNC
+	}
+	if x.PreOf(it) == nil && it.Global() {
+		sym.Bind = elf.STB_GLOBAL // another unit of the same update may refer to it
+	}
+	x.out.Symbols = append(x.out.Symbols, sym)
+	x.defined[sym.Name] = true
+	x.placed[it] = sym
+}
+
+// tied are the flags of sections that live or die with another one. The copy stands alone: a COMDAT group would let
+// the linker drop it.
+const tied = elf.SHF_GROUP | elf.SHF_LINK_ORDER
+
+// carriedSection says why an item cannot be carried because of the section that it is in, or "". What lies in a
+// section that is not known here may mean something to the kernel.
+func carriedSection(it *unit.Item) string {
+	sec := it.Section.Name
+	known := []string{".data", ".bss", ".rodata", ".ref.data", ".ref.rodata", "__dyndbg", ".altinstr_aux"}
+	if it.Kind == unit.Function {
+		known = []string{".text", ".sched.text", ".spinlock.text", ".noinstr.text", ".kprobes.text", ".softirqentry.text", ".irqentry.text",
+			".cpuidle.text", ".ref.text"}
+	}
+	switch {
+	case storageOf(it) == threadLocal:
+		return "it is a thread-local variable, which kernels do not have"
+	case strings.HasPrefix(it.Name, "__SCT__"), strings.HasPrefix(it.Name, "__SCK__"):
+		return "it belongs to a new static call, which an update cannot define"
+	case storageOf(it) == initOnly:
+		return "it is in " + sec + ", which is freed after boot, and code that stays refers to it"
+	}
+	for _, k := range known {
+		if rest, ok := strings.CutPrefix(sec, k); ok && (rest == "" || rest[0] == '.') {
+			return ""
+		}
+	}
+	return "it is in section " + sec + ", and what that means in a module is not known"
+}
+
+// section gives the section of out that collects items of one of post, entries of tables, or replacement code.
+//
+// Modules have one section of per-CPU data; the others of the kernel differ in where its linker script puts them.
+//
+// Source: kernel/module/main.c, find_pcpusec, v6.1.
+func (x *extractor) section(src *elfobj.Section) *elfobj.Section {
+	name, flags := src.Name, src.Flags&^tied
+	if strings.HasPrefix(name, ".data..percpu") {
+		name = ".data..percpu"
+	}
+	key := fmt.Sprintf("%s %d %d %d", name, src.Type, flags, src.EntSize)
+	s := x.sections[key]
+	if s == nil {
+		s = &elfobj.Section{Name: name, Type: src.Type, Flags: flags, Align: src.Align, EntSize: src.EntSize}
+		x.sections[key] = s
+		x.out.Sections = append(x.out.Sections, s)
+	}
+	s.Align = max(s.Align, src.Align)
+	return s
+}
+
+// appendTo adds data at an offset that is as much aligned as the item was at start in a section of the given alignment.
+func appendTo(s *elfobj.Section, data []byte, size, align, start uint64) uint64 {
+	for align > 1 && start%align != 0 {
+		align /= 2
+	}
+	at := (s.Size() + align - 1) &^ (align - 1)
+	if s.Type == elf.SHT_NOBITS {
+		s.NoBitsSize = at + size
+		return at
+	}
+	s.Data = append(s.Data, make([]byte, at-uint64(len(s.Data)))...)
+	s.Data = append(s.Data, data...)
+	return at
+}

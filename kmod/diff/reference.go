@@ -1,0 +1,163 @@
+package diff
+
+import (
+	"debug/elf"
+	"fmt"
+	"slices"
+	"strings"
+
+	"livesplice/kmod/elfobj"
+	"livesplice/kmod/unit"
+)
+
+// reloc adds to section s the relocation that ref is, for an item or entry that begins at base. local says whether the
+// reference goes to the copy of a carried item.
+func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit.Item, local func(unit.Ref) bool) {
+	rel := elfobj.Reloc{Offset: base + ref.Offset, Type: ref.Type, Addend: ref.ToOffset - ref.Bias}
+	switch {
+	case ref.Table != nil:
+		x.cannot(NotExtractable, in, "refers to "+ref.Table.Name, "report this as a bug of livesplice, with the patch")
+		return
+	case ref.To == nil && ref.External.Shndx == elf.SHN_UNDEF:
+		rel.Sym = x.need(nil, ref.External.Name, ref.External.Type)
+	case ref.To == nil:
+		x.cannot(NotExtractable, in, "refers to "+ref.External.Name+", an absolute or common symbol", "define it in a source file, or reboot into a fixed kernel")
+		return
+	case x.cmp.ambiguous[ref.To]:
+		x.cannot(AmbiguousStatic, ref.To, "which variable of this name in the running kernel it is, if any, cannot be told from the functions that use it",
+			"give the variables different names in the patch, or keep their users as they are")
+		return
+	case x.edge(ref):
+		x.cannot(NotExtractable, in, fmt.Sprintf("whether it refers to %s or to its neighbour in %s cannot be told", ref.To.Name, ref.To.Section.Name),
+			"do not add, move or remove data in that section")
+		return
+	case x.carried[ref.To] && local(ref):
+		rel.Sym, rel.Addend = x.here(ref, rel.Addend)
+	default:
+		pre := x.PreOf(ref.To)
+		if reason := unreachable(pre); reason != "" {
+			x.cannot(NotExtractable, in, fmt.Sprintf("refers to %s, %s", ref.To.Name, reason), "take the reference out of the patch, or reboot into a fixed kernel")
+			return
+		}
+		rel.Sym = x.need(pre, pre.Name, pre.Syms[0].Type)
+	}
+	r := x.out.AddRela(s)
+	r.Relocs = append(r.Relocs, rel)
+}
+
+// unreachable says why the running kernel's copy of an item cannot be referred to, or "".
+func unreachable(pre *unit.Item) string {
+	switch {
+	case pre == nil:
+		return "which the running kernel does not have"
+	case len(pre.Syms) == 0:
+		return "which has no name in the running kernel"
+	case bootOnly(pre):
+		return "which the running kernel has freed after boot"
+	}
+	return ""
+}
+
+// here gives symbol and addend for a reference to the copy of a carried item.
+func (x *extractor) here(ref unit.Ref, addend int64) (*elfobj.Symbol, int64) {
+	p := x.placed[ref.To]
+	if len(ref.To.Syms) > 0 {
+		return p, addend
+	}
+	if ref.ToOffset >= 0 && ref.ToOffset < int64(p.Size) {
+		return x.out.SectionSymbol(p.Section), addend + int64(p.Value)
+	}
+	// Counted from the section's start, a place outside the item would be one of its neighbour.
+	label := x.labels[ref.To]
+	if label == nil {
+		label = &elfobj.Symbol{Name: fmt.Sprintf("livesplice_%s_data_%d", x.prefix, len(x.labels)), Value: p.Value, Bind: elf.STB_LOCAL, Type: elf.STT_NOTYPE, Section: p.Section}
+		x.labels[ref.To] = label
+		x.out.Symbols = append(x.out.Symbols, label)
+	}
+	return label, addend
+}
+
+// edge says whether a reference that counts from the start of a section with several items can mean another item than
+// the one that it leads to: a pointer to the end of the item in front, or an index before the item behind (a[i - 1]).
+// It does no harm where the neighbours are those of pre, since both readings are then the same place of the kernel.
+func (x *extractor) edge(ref unit.Ref) bool {
+	const scalar, reach = 8, 64 // bytes: what has no end pointer; how far before an array an index is looked for
+	it := ref.To
+	items := x.Post.ItemsIn(it.Section)
+	if !ref.BySection || it.Kind != unit.Datum || len(items) < 2 {
+		return false
+	}
+	i := slices.Index(items, it)
+	place := int64(it.Start) + ref.ToOffset
+	if i > 0 {
+		if prev := items[i-1]; prev.Size() > scalar && int64(prev.End) == place && !x.sameDistance(prev, it) {
+			return true
+		}
+	}
+	if i+1 < len(items) {
+		if next := items[i+1]; next.Size() > scalar && int64(next.Start)-place <= reach && !x.sameDistance(it, next) {
+			return true
+		}
+	}
+	return false
+}
+
+// sameDistance says whether two neighbours of post lie as far from each other in pre.
+func (x *extractor) sameDistance(a, b *unit.Item) bool {
+	p, q := x.PreOf(a), x.PreOf(b)
+	return p != nil && q != nil && p.Section == q.Section && q.Start-p.Start == b.Start-a.Start && !x.carried[a] && !x.carried[b]
+}
+
+// need gives the undefined symbol for a place outside the extract. It keeps the place's own name where it can, since
+// objtool knows some functions by name.
+func (x *extractor) need(pre *unit.Item, name string, typ elf.SymType) *elfobj.Symbol {
+	key := "extern " + name
+	if pre != nil {
+		key = "item " + name
+	}
+	if s := x.needs[key]; s != nil {
+		return s
+	}
+	alias := name
+	for n := 1; x.defined[alias]; n++ {
+		alias = fmt.Sprintf("%s..%s.%d", name, x.prefix, n)
+	}
+	s := &elfobj.Symbol{Name: alias, Bind: elf.STB_GLOBAL, Type: elf.STT_NOTYPE, Shndx: elf.SHN_UNDEF}
+	if pre != nil && alias == name && !pre.Global() {
+		// Two units may have static functions of this name: each needs a symbol of its own.
+		s.Name = fmt.Sprintf("%s..%s", name, x.prefix)
+	}
+	x.defined[s.Name] = true
+	x.needs[key] = s
+	x.out.Symbols = append(x.out.Symbols, s)
+	x.ext.Needs = append(x.ext.Needs, Need{Sym: s, Pre: pre, Name: name})
+	return s
+}
+
+// staticCallKey keeps the key of a static call that carried code makes in the symbol table: objtool writes the unit.Entry
+// of .static_call_sites with it. Without the key it writes the trampoline, which the kernel can only translate for
+// exported ones.
+func (x *extractor) staticCallKey(ref unit.Ref) {
+	name := ""
+	switch {
+	case ref.External != nil:
+		name = ref.External.Name
+	case ref.To != nil:
+		name = ref.To.Name
+	}
+	base, ok := strings.CutPrefix(name, "__SCT__")
+	if !ok {
+		return
+	}
+	key := x.Post.Obj.Symbol("__SCK__" + base)
+	if key == nil {
+		return
+	}
+	if it := x.Post.ItemOf(key); it != nil {
+		if pre := x.PreOf(it); pre != nil {
+			x.need(pre, pre.Name, elf.STT_OBJECT)
+		}
+		return
+	}
+	x.need(nil, key.Name, elf.STT_NOTYPE)
+}
