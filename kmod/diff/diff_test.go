@@ -1,0 +1,158 @@
+package diff_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"livesplice/kmod/diff"
+	"livesplice/kmod/elfobj"
+	"livesplice/kmod/unit/objtest"
+)
+
+var update = flag.Bool("update", false, "write testdata/objects/*/want.txt anew")
+
+// TestCases holds verdicts, refusals and the extract of each case of testdata/objects against its want.txt. What the
+// extract holds is told by readelf.
+func TestCases(t *testing.T) {
+	cases, err := filepath.Glob(filepath.Join(objtest.Folder(t), "*", "post.c"))
+	if err != nil || len(cases) < 50 {
+		t.Fatalf("%d cases, %v", len(cases), err)
+	}
+	for _, c := range cases {
+		dir := filepath.Dir(c)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			got := report(t, objtest.Object(t, filepath.Join(dir, "pre.c")), objtest.Object(t, filepath.Join(dir, "post.c")))
+			file := filepath.Join(dir, "want.txt")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestIdentity compares each object with itself.
+func TestIdentity(t *testing.T) {
+	cases, err := filepath.Glob(filepath.Join(objtest.Folder(t), "*", "*.c"))
+	if err != nil || len(cases) < 100 {
+		t.Fatalf("%d sources, %v", len(cases), err)
+	}
+	for _, c := range cases {
+		t.Run(filepath.Base(filepath.Dir(c))+"/"+filepath.Base(c), func(t *testing.T) {
+			t.Parallel()
+			if c == filepath.Join(objtest.Folder(t), "thread-local", "post.c") {
+				t.Log("relocations of thread-local data are refused")
+			} else if r, err := diff.Compare(c, objtest.Object(t, c), objtest.Object(t, c)); err != nil {
+				t.Error(err)
+			} else if len(r.Changes) > 0 || len(r.Refusals) > 0 || len(r.Replaced()) > 0 {
+				t.Errorf("changes %v, refusals %v", r.Changes, r.Refusals)
+			}
+		})
+	}
+}
+
+// report is what diff says of two objects, one fact to a line.
+func report(t *testing.T, pre, post *elfobj.Object) string {
+	t.Helper()
+	var b strings.Builder
+	r, err := diff.Compare("unit.c", pre, post)
+	if err != nil {
+		fmt.Fprintf(&b, "error %v\n", err)
+		return b.String()
+	}
+	fmt.Fprintf(&b, "functions %d unchanged %d changed %d new %d removed %d\n", r.Counts.Functions, r.Counts.Unchanged, r.Counts.Changed, r.Counts.New, r.Counts.Removed)
+	for _, c := range r.Changes {
+		fmt.Fprintf(&b, "%s %s %s", c.Verdict, c.Kind, c.Name)
+		if c.Why != "" {
+			fmt.Fprintf(&b, ": %s", c.Why)
+		}
+		b.WriteByte('\n')
+	}
+	refused(&b, r.Refusals)
+	if len(r.Refusals) > 0 {
+		return b.String()
+	}
+	x, err := r.Extract("u0")
+	var refusals diff.Refusals
+	if errors.As(err, &refusals) {
+		refused(&b, refusals)
+		return b.String()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	extract(t, &b, x)
+	return b.String()
+}
+
+func refused(b *strings.Builder, refusals diff.Refusals) {
+	for _, r := range refusals {
+		fmt.Fprintf(b, "refused %s %s: %s\n", r.Code, r.Subject, r.Reason)
+	}
+}
+
+// extract tells who is carried, what is needed, and what readelf sees in the object.
+func extract(t *testing.T, b *strings.Builder, x *diff.Extract) {
+	t.Helper()
+	for _, f := range x.Functions {
+		fmt.Fprintf(b, "carries %s", f.Post.Name)
+		if f.Pre != nil {
+			fmt.Fprintf(b, " for %s as %s", f.Pre.Name, f.Entry.Name)
+		}
+		b.WriteByte('\n')
+	}
+	for _, n := range x.Needs {
+		fmt.Fprintf(b, "needs %s:", n.Sym.Name)
+		if n.Pre != nil {
+			fmt.Fprintf(b, " the original's %s %s\n", n.Pre.Kind, n.Pre.Name)
+		} else {
+			fmt.Fprintf(b, " external %s\n", n.Name)
+		}
+	}
+	data, err := x.Obj.Write()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "extract.o")
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := objtest.Run(t, "binutils", "readelf", "-SsrW", file)
+	for _, line := range strings.Split(out, "\n") {
+		b.WriteString(elfFact(line))
+	}
+}
+
+// elfFact shortens a line of readelf -SsrW.
+func elfFact(line string) string {
+	f := strings.Fields(strings.NewReplacer("[ ", "[").Replace(line))
+	switch {
+	case strings.HasPrefix(line, "  [") && len(f) > 8 && f[1] != "[Nr]" && (f[2] == "PROGBITS" || f[2] == "NOBITS"):
+		flags := ""
+		if len(f) == 11 {
+			flags = f[7]
+		}
+		return fmt.Sprintf("section %s %s %s size %s align %s\n", f[1], f[2], flags, strings.TrimLeft(f[5], "0"), f[len(f)-1])
+	case strings.HasPrefix(line, "Relocation section"):
+		return "relocations of " + strings.TrimPrefix(strings.Trim(f[2], "'"), ".rela") + "\n"
+	case len(f) >= 5 && strings.HasPrefix(f[2], "R_X86_64_"):
+		return fmt.Sprintf("  %s %s %s\n", strings.TrimLeft(f[0], "0"), strings.TrimPrefix(f[2], "R_X86_64_"), strings.Join(f[4:], ""))
+	case len(f) == 8 && strings.HasSuffix(f[0], ":") && f[0] != "Num:" && f[3] != "SECTION" && f[0] != "0:":
+		return fmt.Sprintf("symbol %s %s %s at %s size %s in %s\n", f[4], f[3], f[7], strings.TrimLeft(f[1], "0"), f[2], f[6])
+	}
+	return ""
+}

@@ -1,0 +1,4 @@
+/* Carried data keeps its alignment. */
+#include "../kernel.h"
+
+int f(int n) { return source(n); }

@@ -1,0 +1,4 @@
+/* Only the feature that selects an alternative changes. */
+#include "../kernel.h"
+
+void f(void) { asm volatile(ALTERNATIVE("call one", "call two", 9)); source(1); }

@@ -1,0 +1,4 @@
+/* The flags in __bug_table change. */
+#include "../kernel.h"
+
+int f(int n) { if (n > 9) BUG_ENTRY(1); return source(n); }

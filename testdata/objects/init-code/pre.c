@@ -1,0 +1,4 @@
+/* Code in .init.text. */
+#include "../kernel.h"
+
+int section(".init.text") f(int n) { return source(n); }

@@ -1,0 +1,7 @@
+/* A static key of another unit, one of this unit, and a new one; the entries come along. */
+#include "../kernel.h"
+
+extern struct static_key theirs;
+static struct static_key own, added;
+int f(int n) { if (static_branch(&theirs)) source(n); if (static_branch(&own)) source(2); if (static_branch(&added)) source(3); return n; }
+void enable(void) { own.enabled = 1; }

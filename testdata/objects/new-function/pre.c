@@ -1,0 +1,4 @@
+/* A new static function comes along; one that nobody calls does not. */
+#include "../kernel.h"
+
+int f(int n) { return source(n); }

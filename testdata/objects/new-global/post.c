@@ -1,0 +1,6 @@
+/* A new global function and variable: another unit of the update may need them, even if nothing here does. */
+#include "../kernel.h"
+
+int f(int n) { return source(n); }
+int added_value = 3;
+int added(int n) { return source(n) + added_value; }

@@ -1,0 +1,5 @@
+/* Static locals of one name in two functions go by their functions, though numbers are exchanged. */
+#include "../kernel.h"
+
+int g(int n) { static int count; count -= n; return source(count) + 1; }
+int f(int n) { static int count; count += n; return source(count) + 1; }

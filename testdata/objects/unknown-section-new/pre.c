@@ -1,0 +1,4 @@
+/* A new entry in a section that is not known. */
+#include "../kernel.h"
+
+int f(int n) { return source(n); }
