@@ -127,7 +127,7 @@ func (c *creation) requirements() error {
 	}
 	cfg, err := kconfig.Parse(data)
 	if err != nil {
-		return &pkgfmt.InputError{Path: c.kernel.Config, Want: "a kernel .config", Err: err}
+		return &pkgfmt.InputError{Path: c.kernel.Origin(c.kernel.Config), Want: "a kernel's .config", Err: err}
 	}
 	release, err := kconfig.ParseRelease(c.kernel.Release, c.kernel.Banner)
 	if err != nil {
@@ -169,19 +169,32 @@ func (c *creation) readImage() error {
 		return err
 	}
 	if c.image, err = vmlinux.Parse(data); err != nil {
-		return &pkgfmt.InputError{Path: c.kernel.Vmlinuz, Want: "a kernel image with kallsyms", Err: err}
+		return &pkgfmt.InputError{Path: c.kernel.Origin(c.kernel.Vmlinuz), Want: "a kernel image with kallsyms", Err: err}
 	}
 	if !c.image.HasData() {
 		return diff.Refusals{{Code: codeConfigRq, Unit: c.kernel.Release, Subject: "CONFIG_KALLSYMS_ALL",
 			Reason: "the image's symbol table holds functions only, so livepatch cannot resolve data", Remedy: "build the kernel with CONFIG_KALLSYMS_ALL=y"}}
 	}
+	return c.readSymvers()
+}
+
+// readSymvers reads the CRCs of exported symbols. The image knows what vmlinux exports: a Module.symvers that lacks one of
+// these would make a module that the kernel does not load.
+func (c *creation) readSymvers() error {
+	path := c.kernel.Origin(c.kernel.Symvers)
 	f, err := os.Open(c.kernel.Symvers)
 	if err != nil {
-		return err
+		return &pkgfmt.InputError{Path: path, Want: "a Module.symvers", Err: err}
 	}
 	defer f.Close()
 	if c.vers, err = vmlinux.ParseSymvers(f); err != nil {
-		return &pkgfmt.InputError{Path: c.kernel.Symvers, Want: "a Module.symvers", Err: err}
+		return &pkgfmt.InputError{Path: path, Want: "a Module.symvers", Err: err}
+	}
+	for _, e := range c.image.Exports() {
+		if _, ok := c.vers[e.Name]; !ok {
+			return &pkgfmt.MismatchError{Path: path, Got: fmt.Sprintf("one of %d symbols without %s", len(c.vers), e.Name),
+				Want: "the Module.symvers of " + c.kernel.Release + ", whose image exports that"}
+		}
 	}
 	return nil
 }

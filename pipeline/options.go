@@ -2,9 +2,15 @@ package pipeline
 
 import (
 	"fmt"
+	"net/mail"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"livesplice/kconfig"
 )
@@ -33,6 +39,12 @@ var (
 	cveForm = regexp.MustCompile(`^CVE-\d{4}-\d{4,}$`)
 )
 
+// Bounds that the manifest sets; see kmod/livepatch.
+const (
+	maxRevision    = 1 << 30
+	maxDescription = 4096 // bytes
+)
+
 // check reports the first option that cannot be used.
 func (o *Options) check() error {
 	bad := func(thing, format string, args ...any) error {
@@ -51,8 +63,14 @@ func (o *Options) check() error {
 		return bad(`flag "--engine"`, "%q is none of auto, livepatch, stop_machine", o.Engine)
 	case o.ID != "" && !idForm.MatchString(o.ID):
 		return bad(`flag "--id"`, "%q is not eight lower-case hexadecimal digits", o.ID)
-	case o.Revision < 1:
-		return bad(`flag "--revision"`, "%d is not a positive number", o.Revision)
+	case o.Revision < 1 || o.Revision > maxRevision:
+		return bad(`flag "--revision"`, "%d is not a number from 1 to %d", o.Revision, maxRevision)
+	case o.Jobs < 0:
+		return bad(`flag "--jobs"`, "%d is a negative number", o.Jobs)
+	case len(o.Description) > maxDescription:
+		return bad(`flag "--description"`, "%d bytes, at most %d are allowed", len(o.Description), maxDescription)
+	case !printable(o.Description):
+		return bad(`flag "--description"`, "not printable UTF-8 text")
 	case len(o.Formats) == 0:
 		return bad(`flag "--format"`, "at least one of deb, rpm is needed")
 	}
@@ -66,10 +84,48 @@ func (o *Options) check() error {
 			return bad(`flag "--fixes"`, "%q is not of the form CVE-2026-12345", c)
 		}
 	}
-	if st, err := os.Stat(o.Out); err == nil && !st.IsDir() {
-		return bad(`flag "--out"`, "%q is not a folder", o.Out)
+	if _, err := mail.ParseAddress(maintainer()); err != nil {
+		return bad("environment DEBFULLNAME, DEBEMAIL", "%q is not of the form Name <mail@host>", maintainer())
+	}
+	if s, ok := os.LookupEnv("SOURCE_DATE_EPOCH"); ok {
+		// An rpm holds times in 32 bits.
+		if n, err := strconv.ParseInt(s, 10, 64); err != nil || n <= 0 || n >= 1<<32 {
+			return bad("environment SOURCE_DATE_EPOCH", "%q is not a number of seconds between 1970 and 2106", s)
+		}
 	}
 	slices.Sort(o.Formats)
 	o.Formats = slices.Compact(o.Formats)
+	return probe(o.Out)
+}
+
+// printable says whether a text can stand in a package's description.
+func printable(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) < 0
+}
+
+// probe finds out whether results can be written, which is better known before the work than after it. It leaves
+// nothing behind.
+func probe(out string) error {
+	bad := &kconfig.UsageError{Thing: `flag "--out"`}
+	if st, err := os.Stat(out); err == nil && !st.IsDir() {
+		bad.Reason = fmt.Sprintf("%q is not a folder", out)
+		return bad
+	}
+	dir, err := filepath.Abs(out)
+	if err != nil {
+		return err
+	}
+	undo, err := makeFolder(dir)
+	defer undo()
+	if err == nil {
+		var tmp string
+		if tmp, err = os.MkdirTemp(dir, ".livesplice-"); err == nil {
+			err = os.Remove(tmp)
+		}
+	}
+	if err != nil {
+		bad.Reason = fmt.Sprintf("folder %q cannot be written to: %v", out, err)
+		return bad
+	}
 	return nil
 }

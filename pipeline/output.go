@@ -177,7 +177,8 @@ var strange = regexp.MustCompile(`[^A-Za-z0-9._+-]+`)
 // patchName is a patch's name in the update's folder: numbered, so that two files of one name do not collide and their
 // order shows.
 func patchName(i int, name string) string {
-	return fmt.Sprintf("%02d-%s", i+1, strings.TrimLeft(strange.ReplaceAllString(name, "_"), "."))
+	name = strings.TrimLeft(strange.ReplaceAllString(name, "_"), ".")
+	return fmt.Sprintf("%02d-%s", i+1, name[:min(len(name), 180)])
 }
 
 var bannerDate = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
@@ -187,7 +188,7 @@ var bannerDate = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
 //
 // Source: reproducible-builds.org, SOURCE_DATE_EPOCH specification.
 func (c *creation) time() time.Time {
-	if n, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil && n >= 0 {
+	if n, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil { // Options.check has looked at it
 		return time.Unix(n, 0).UTC()
 	}
 	if t, err := time.Parse(time.DateOnly, bannerDate.FindString(c.kernel.Version)); err == nil {

@@ -1,13 +1,16 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"livesplice/kmod/diff"
 	"livesplice/pipeline/patch"
@@ -61,9 +64,9 @@ func readPatches(files []string) ([]*patch.Patch, []PlannedPatch, error) {
 	var parsed []*patch.Patch
 	var planned []PlannedPatch
 	for _, f := range files {
-		data, err := os.ReadFile(f)
+		data, err := readPatch(f)
 		if err != nil {
-			return nil, nil, &patch.Error{Patch: f, Reason: "cannot be read", Err: err}
+			return nil, nil, err
 		}
 		p, err := patch.Parse(f, data)
 		if err != nil {
@@ -81,6 +84,37 @@ func readPatches(files []string) ([]*patch.Patch, []PlannedPatch, error) {
 		parsed, planned = append(parsed, p), append(planned, pp)
 	}
 	return parsed, planned, nil
+}
+
+// maxPatch bounds a patch file, in bytes. The largest of a stable kernel's point releases has some 5 MB.
+const maxPatch = 64 << 20
+
+// readPatch reads a patch from a file, or from the pipe that a shell's <(...) is.
+func readPatch(name string) ([]byte, error) {
+	fail := func(reason string, err error) ([]byte, error) {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, &patch.Error{Patch: name, Reason: reason, Err: err}
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return fail("cannot be read", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxPatch+1))
+	switch {
+	case err != nil:
+		return fail("cannot be read", err)
+	case len(data) > maxPatch:
+		return fail(fmt.Sprintf("more than %d MiB, want a unified diff (diff -u, git diff)", maxPatch>>20), nil)
+	case len(data) == 0:
+		return fail("the file is empty, want a unified diff (diff -u, git diff)", nil)
+	case bytes.IndexByte(data, 0) >= 0:
+		return fail("a compressed or another binary file, want a unified diff (diff -u, git diff)", nil)
+	}
+	return data, nil
 }
 
 // newPlan applies the patches in memory and asks kbuild what each touched file is part of. Files that an update cannot
@@ -135,7 +169,7 @@ func refuseFile(o rebuild.Owner) diff.Refusal {
 		r.Code, r.Reason = codeAssembly, "assembly code cannot be replaced function by function"
 		r.Remedy = "change its callers in C instead, or reboot into a fixed kernel"
 	default:
-		r.Code, r.Reason = codeSeparate, "the file is part of a program of its own ("+strings.TrimSpace(o.Kind.String())+"), not of the running kernel's code"
+		r.Code, r.Reason = codeSeparate, "the file is part of a program of its own (vdso, boot loader part, tools), not of the running kernel's code"
 		r.Remedy = "take the file out of the patch; it takes effect with the next kernel or package"
 	}
 	return r

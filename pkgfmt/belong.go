@@ -34,6 +34,8 @@ func (k *Kernel) findHeaders(image *piece) (*piece, error) {
 	k.Headers = found.path
 	if symvers := found.path + "/Module.symvers"; isFile(symvers) {
 		k.Symvers = symvers
+	} else {
+		return nil, &InputError{Path: found.origin(), Want: "whole kernel headers", Got: "no Module.symvers in them"}
 	}
 	for _, t := range k.trees {
 		for _, c := range t.common {
@@ -78,11 +80,11 @@ func (k *Kernel) findConfig(paths []string, image, headers *piece) error {
 	}
 	b, err := os.ReadFile(config.path)
 	if err != nil {
-		return &InputError{Path: config.path, Want: "a kernel's .config", Err: err}
+		return &InputError{Path: k.Origin(config.path), Want: "a kernel's .config", Err: err}
 	}
 	cfg, err := kconfig.Parse(b)
 	if err != nil {
-		return &InputError{Path: config.path, Want: "a kernel's .config", Err: err}
+		return &InputError{Path: k.Origin(config.path), Want: "a kernel's .config", Err: err}
 	}
 	if cc, ok := cfg.Lookup("CC_VERSION_TEXT"); ok && cc != k.Compiler { // since Linux 4.18
 		return k.mismatch(config, image, "config for the compiler "+cc, "that for "+k.Compiler)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -40,6 +41,17 @@ type Kernel struct {
 
 	store Store
 	trees []*tree
+}
+
+// Origin is how a user knows one of the kernel's files: a path in the store as the package that was given, with the file's
+// path in it; any other path as it is.
+func (k *Kernel) Origin(path string) string {
+	for _, t := range k.trees {
+		if rel, ok := strings.CutPrefix(path, t.root+"/"); ok && t.facts.Package != nil {
+			return t.origin + " (" + rel + ")"
+		}
+	}
+	return path
 }
 
 // HexBytes prints as lower-case hex, in JSON too.

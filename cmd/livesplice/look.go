@@ -62,7 +62,7 @@ func (c *checkCmd) Run(e *env) error {
 	}
 	cfg, err := kconfig.Parse(data)
 	if err != nil {
-		return &pkgfmt.InputError{Path: k.Config, Want: "a kernel .config", Err: err}
+		return &pkgfmt.InputError{Path: k.Origin(k.Config), Want: "a kernel's .config", Err: err}
 	}
 	release, err := kconfig.ParseRelease(k.Release, k.Banner)
 	if err != nil {

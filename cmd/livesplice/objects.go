@@ -122,7 +122,7 @@ func (c *matchCmd) Run(e *env) error {
 	}
 	im, err := vmlinux.Parse(data)
 	if err != nil {
-		return &pkgfmt.InputError{Path: k.Vmlinuz, Want: "a kernel image with kallsyms", Err: err}
+		return &pkgfmt.InputError{Path: k.Origin(k.Vmlinuz), Want: "a kernel image with kallsyms", Err: err}
 	}
 	r, err := match.Match(objects[0], u, im)
 	if err != nil {

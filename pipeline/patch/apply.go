@@ -38,6 +38,15 @@ func Apply(patches []*Patch, read func(path string) ([]byte, error)) (map[string
 	return out, nil
 }
 
+// noFile says what a path without a file may come from.
+func noFile(ch Change) string {
+	text := "is not in the source tree"
+	if ch.OldPath != ch.Path {
+		text = fmt.Sprintf("the source tree has no file %q", ch.OldPath)
+	}
+	return text + "; paths are read without their first component, as patch -p1 does"
+}
+
 func (p *Patch) apply(ch Change, current func(string) ([]byte, error), out map[string][]byte) error {
 	fail := func(reason string) error {
 		return &Error{Patch: p.Name, Line: ch.Line, File: ch.Path, Reason: reason}
@@ -49,7 +58,7 @@ func (p *Patch) apply(ch Change, current func(string) ([]byte, error), out map[s
 	if ch.Kind != Create {
 		var err error
 		if old, err = current(ch.OldPath); errors.Is(err, fs.ErrNotExist) {
-			return fail(fmt.Sprintf("the source tree has no file %q", ch.OldPath))
+			return fail(noFile(ch))
 		} else if err != nil {
 			return err
 		}

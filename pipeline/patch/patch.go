@@ -153,6 +153,9 @@ func (c chunk) parse(name string) (Change, error) {
 	default:
 		ch.Kind = Modify
 	}
+	if strings.HasSuffix(ch.Path+ch.OldPath, "\r") {
+		return fail("", "lines end in CR LF, want a patch whose lines end in LF", nil)
+	}
 	for _, p := range []string{ch.Path, ch.OldPath} {
 		if reason := checkPath(p, p == ch.OldPath && ch.Kind == Create); reason != "" {
 			return fail("", reason, nil)

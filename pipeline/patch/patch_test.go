@@ -104,7 +104,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"empty", "", `patch "t.patch": no change in it: want a unified diff (diff -u, git diff)`, nil},
 		{"prose", "hello\nworld\n", `patch "t.patch": no change in it: want a unified diff (diff -u, git diff)`, nil},
-		{"other file", "--- a/b.c\n+++ b/b.c\n" + hunk, `patch "t.patch": line 1: file "b.c": the source tree has no file "b.c"`, plain},
+		{"other file", "--- a/b.c\n+++ b/b.c\n" + hunk, `patch "t.patch": line 1: file "b.c": is not in the source tree; paths are read without their first component, as patch -p1 does`, plain},
 		{"context differs", head + hunk, `patch "t.patch": line 3: file "fs/a.c": hunk 1: does not apply: line 10 should be "line 10", but is "other"`,
 			map[string]string{"fs/a.c": numbered(20, map[int]string{10: "other\n"})}},
 		{"file too short", head + hunk, `patch "t.patch": line 3: file "fs/a.c": hunk 1: does not apply: line 13 should be "line 13", but the file has 12 lines`,

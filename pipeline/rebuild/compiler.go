@@ -3,8 +3,11 @@ package rebuild
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"strings"
 
+	"livesplice/kconfig"
 	"livesplice/pipeline/process"
 	"livesplice/pkgfmt"
 )
@@ -13,18 +16,31 @@ import (
 func findCompiler(ctx context.Context, config *shippedConfig, cc string) (string, error) {
 	want := config.compilerText()
 	if config.Enabled("CC_IS_CLANG") {
-		return "", &pkgfmt.InputError{Path: config.path, Want: "the .config of a kernel built by gcc", Got: "one built by " + want}
+		return "", &pkgfmt.InputError{Path: config.origin, Want: "the .config of a kernel built by gcc", Got: "one built by " + want}
 	}
-	if cc == "" {
+	given := cc != ""
+	if !given {
 		cc, _, _ = strings.Cut(want, " ")
+	}
+	if strings.ContainsRune(cc, '/') { // kbuild works in other folders
+		var err error
+		if cc, err = filepath.Abs(cc); err != nil {
+			return "", err
+		}
 	}
 	got, err := versionLine(ctx, cc)
 	var missing *process.MissingError
-	if errors.As(err, &missing) {
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return "", err
+	case given:
+		return "", &kconfig.UsageError{Thing: `flag "--cc"`, Reason: fmt.Sprintf("%v; want the compiler that built the kernel, %q (Debian package %s)",
+			err, want, packageOf(want))}
+	case errors.As(err, &missing):
 		missing.Package = packageOf(want)
 		return "", missing
-	}
-	if err != nil {
+	default:
 		return "", err
 	}
 	// kbuild takes '#' out before it compares. Source: CC_VERSION_TEXT, Makefile, v6.1.

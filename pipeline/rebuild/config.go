@@ -1,7 +1,9 @@
 package rebuild
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,6 +19,7 @@ import (
 type shippedConfig struct {
 	*kconfig.Config
 	path    string
+	origin  string // path as the user knows it
 	arch    string // ARCH as make was given it: "x86", "x86_64"
 	version string // of the kernel that it configures: "6.1.190"; "" if the file does not say
 }
@@ -25,9 +28,9 @@ type shippedConfig struct {
 // Source: conf_write_heading, scripts/kconfig/confdata.c, v6.1.
 var configTitle = regexp.MustCompile(`(?m)^# Linux/(\S+) (\S+) Kernel Configuration$`)
 
-func readConfig(path string) (*shippedConfig, error) {
+func readConfig(path, origin string) (*shippedConfig, error) {
 	fail := func(got string, err error) (*shippedConfig, error) {
-		return nil, &pkgfmt.InputError{Path: path, Want: "the whole .config of an x86-64 kernel, 5.10 or newer", Got: got, Err: err}
+		return nil, &pkgfmt.InputError{Path: origin, Want: "the whole .config of an x86-64 kernel, 5.10 or newer", Got: got, Err: err}
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -37,7 +40,7 @@ func readConfig(path string) (*shippedConfig, error) {
 	if err != nil {
 		return fail("", err)
 	}
-	c := &shippedConfig{Config: options, path: path, arch: "x86_64"}
+	c := &shippedConfig{Config: options, path: path, origin: origin, arch: "x86_64"}
 	if m := configTitle.FindSubmatch(data); m != nil {
 		c.arch, c.version = string(m[1]), string(m[2])
 	}
@@ -55,40 +58,87 @@ func readConfig(path string) (*shippedConfig, error) {
 // compilerText is the first line of the compiler's --version: "gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0".
 func (c *shippedConfig) compilerText() string { return c.Get("CC_VERSION_TEXT") }
 
+const autoconf, dotConfig = "include/generated/autoconf.h", ".config"
+
+// checkShipped compares the shipped .config with the shipped autoconf.h, of which one made the other. That takes
+// milliseconds and tells a damaged or edited file before kbuild works for nothing.
+func checkShipped(config *shippedConfig, k *pkgfmt.Kernel) error {
+	path := filepath.Join(k.Headers, autoconf)
+	made, err := readOptions(path, autoconfLine)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return &pkgfmt.InputError{Path: k.Origin(path), Want: "the configuration of the shipped kernel", Err: err}
+	}
+	options, err := readOptions(config.path, dotConfigLine)
+	if err != nil {
+		return &pkgfmt.InputError{Path: config.origin, Want: "the configuration of the shipped kernel", Err: err}
+	}
+	got := asAutoconf(options, made)
+	diffs := diffOptions(made, got)
+	if len(diffs) == 0 {
+		return nil
+	}
+	wants, gots := assignments(diffs, made, got)
+	return &pkgfmt.MismatchError{Path: config.origin, Got: "one with " + gots, Want: wants + " as of " + k.Origin(path)}
+}
+
+// asAutoconf writes options of a .config as autoconf.h does. made is an autoconf.h, which tells what is a hexadecimal
+// number: these get a 0x there. Source: print_symbol_for_c, scripts/kconfig/confdata.c, v6.1.
+func asAutoconf(options, made map[string]string) map[string]string {
+	out := map[string]string{}
+	for name, v := range options {
+		switch {
+		case v == "y":
+			out[name] = "1"
+		case v == "m":
+			out[name+"_MODULE"] = "1"
+		case made[name] == "0x"+v:
+			out[name] = made[name]
+		default:
+			out[name] = v
+		}
+	}
+	return out
+}
+
 // checkConfigured compares the configuration that kbuild arrived at with the shipped one: the same source, compiler,
 // linker and pahole give the same, byte for byte. Any difference means that one of them is another, and that objects
 // would differ too.
-func checkConfigured(obj, headers string, shipped *shippedConfig) error {
-	const autoconf, dot = "include/generated/autoconf.h", ".config"
-	name, path, line := autoconf, filepath.Join(headers, autoconf), autoconfLine
+func checkConfigured(obj string, k *pkgfmt.Kernel, shipped *shippedConfig) error {
+	name, path, line := autoconf, filepath.Join(k.Headers, autoconf), autoconfLine
 	if _, err := os.Stat(path); os.IsNotExist(err) {
-		name, path, line = dot, shipped.path, dotConfigLine
+		name, path, line = dotConfig, shipped.path, dotConfigLine
 	}
 	want, err := readOptions(path, line)
 	if err != nil {
-		return &pkgfmt.InputError{Path: path, Want: "the configuration of the shipped kernel", Err: err}
+		return &pkgfmt.InputError{Path: k.Origin(path), Want: "the configuration of the shipped kernel", Err: err}
 	}
 	got, err := readOptions(filepath.Join(obj, name), line)
 	if err != nil {
 		return err
 	}
 	diffs := diffOptions(want, got)
-	if path == shipped.path {
-		diffs = slices.DeleteFunc(diffs, func(o string) bool { return slices.Contains(keptBack, o) })
-	}
 	if len(diffs) == 0 {
 		return nil
 	}
-	var wants, gots []string
+	wants, gots := assignments(diffs, want, got)
+	return &pkgfmt.MismatchError{Path: k.Origin(path), Want: wants,
+		Got: fmt.Sprintf("kbuild arrives at %s here (%s)", gots, probableCause(diffs))}
+}
+
+// assignments prints the first few of the options that differ, as the shipped file and the other one have them.
+func assignments(diffs []string, want, got map[string]string) (wants, gots string) {
+	var w, g []string
 	for _, d := range diffs[:min(len(diffs), 4)] {
-		wants = append(wants, assignment(d, want))
-		gots = append(gots, assignment(d, got))
+		w = append(w, assignment(d, want))
+		g = append(g, assignment(d, got))
 	}
-	if n := len(diffs) - len(wants); n > 0 {
-		gots = append(gots, fmt.Sprintf("and %d more", n))
+	if n := len(diffs) - len(w); n > 0 {
+		g = append(g, fmt.Sprintf("and %d more", n))
 	}
-	return &pkgfmt.MismatchError{Path: path, Want: strings.Join(wants, ", "),
-		Got: fmt.Sprintf("kbuild arrives at %s here (%s)", strings.Join(gots, ", "), probableCause(diffs))}
+	return strings.Join(w, ", "), strings.Join(g, ", ")
 }
 
 // keptBack are options that Debian takes out of the .config in /boot. They name keys and a salt, and change no code.
@@ -116,6 +166,7 @@ func diffOptions(want, got map[string]string) []string {
 			diffs = append(diffs, k)
 		}
 	}
+	diffs = slices.DeleteFunc(diffs, func(o string) bool { return slices.Contains(keptBack, o) })
 	sort.Slice(diffs, func(i, j int) bool {
 		if a, b := cause(diffs[i]) != "", cause(diffs[j]) != ""; a != b {
 			return a

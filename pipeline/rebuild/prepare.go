@@ -74,7 +74,7 @@ const layout = "rebuild 1"
 // Errors: *CompilerError; *pkgfmt.MismatchError when the source, the headers or the build tools are not those of the
 // shipped kernel; *pkgfmt.InputError; *BuildError; *process.MissingError.
 func Prepare(ctx context.Context, c *cache.Cache, src *source.Tree, k *pkgfmt.Kernel, opts Options) (*Tree, error) {
-	config, err := readConfig(k.Config)
+	config, err := readConfig(k.Config, k.Origin(k.Config))
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +83,9 @@ func Prepare(ctx context.Context, c *cache.Cache, src *source.Tree, k *pkgfmt.Ke
 	}
 	cc, err := findCompiler(ctx, config, opts.CC)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkShipped(config, k); err != nil {
 		return nil, err
 	}
 	if err := checkPrograms(config); err != nil {
@@ -110,25 +113,27 @@ func Prepare(ctx context.Context, c *cache.Cache, src *source.Tree, k *pkgfmt.Ke
 
 // checkVersion compares the source with the shipped kernel before anything is made.
 func checkVersion(src *source.Tree, k *pkgfmt.Kernel, config *shippedConfig) error {
+	fail := func(got, want string) error {
+		return &pkgfmt.MismatchError{Path: src.Origin, Got: "source of " + got, Want: want}
+	}
+	// UTS_RELEASE "6.1.0-54-amd64" says nothing of the upload; the package does, and the banner: "... Debian 6.1.190-1
+	// (2026-10-16)".
+	if v := src.PackageVersion; v != "" {
+		if k.PackageVersion != "" && v != k.PackageVersion {
+			return fail("version "+v, "version "+k.PackageVersion+", that of the shipped kernel's package")
+		}
+		if _, after, ok := strings.Cut(k.Version, " Debian "); ok {
+			if shipped, _, _ := strings.Cut(after, " "); shipped != v {
+				return fail("version "+v, "version "+shipped+", that of the shipped kernel's banner")
+			}
+		}
+	}
 	if config.version != "" && config.version != src.Version.String() {
-		return &pkgfmt.MismatchError{Path: src.Dir, Want: fmt.Sprintf("Linux %s (%s)", config.version, config.path),
-			Got: "source of Linux " + src.Version.String()}
+		return fail("Linux "+src.Version.String(), fmt.Sprintf("Linux %s as of %s", config.version, config.origin))
 	}
 	if k.HeadersCommon != "" {
 		if v, err := source.ReadVersion(k.HeadersCommon); err == nil && v != src.Version {
-			return &pkgfmt.MismatchError{Path: src.Dir, Want: fmt.Sprintf("Linux %s (%s)", v, k.HeadersCommon),
-				Got: "source of Linux " + src.Version.String()}
-		}
-	}
-	// UTS_RELEASE "6.1.0-54-amd64" says nothing of the upload; the banner does: "... Debian 6.1.190-1 (2026-10-16)".
-	if src.PackageVersion != "" && k.PackageVersion != "" && src.PackageVersion != k.PackageVersion {
-		return &pkgfmt.MismatchError{Path: src.Dir, Want: "version " + k.PackageVersion + " of the shipped kernel's package",
-			Got: "source package of version " + src.PackageVersion}
-	}
-	if _, after, ok := strings.Cut(k.Version, " Debian "); ok && src.PackageVersion != "" {
-		if shipped, _, _ := strings.Cut(after, " "); shipped != src.PackageVersion {
-			return &pkgfmt.MismatchError{Path: src.Dir, Want: "version " + shipped + " of the shipped kernel's banner",
-				Got: "source package of version " + src.PackageVersion}
+			return fail("Linux "+src.Version.String(), fmt.Sprintf("Linux %s as of %s", v, k.Origin(filepath.Join(k.HeadersCommon, "Makefile"))))
 		}
 	}
 	return nil
@@ -200,7 +205,7 @@ func (t *Tree) prepare(ctx context.Context, dir string, k *pkgfmt.Kernel, config
 	if err := os.WriteFile(filepath.Join(dir, "prepare.log"), append(res.Stdout, res.Stderr...), 0o644); err != nil {
 		return err
 	}
-	if err := checkConfigured(obj, k.Headers, config); err != nil {
+	if err := checkConfigured(obj, k, config); err != nil {
 		return err
 	}
 	if err := checkRelease(obj, k.Release); err != nil {

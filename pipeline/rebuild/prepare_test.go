@@ -42,9 +42,9 @@ func TestPrepareRefuses(t *testing.T) {
 		{name: "source of another version", source: source.Tree{Version: source.Version{Version: 6, Patchlevel: 1, Sublevel: 1}},
 			want: "source of Linux 6.1.1, want Linux " + s.source.Version.String(), is: new(*pkgfmt.MismatchError)},
 		{name: "source package of another upload", source: source.Tree{PackageVersion: "6.1.1-1"},
-			want: "source package of version 6.1.1-1, want version " + s.kernel.PackageVersion, is: new(*pkgfmt.MismatchError)},
+			want: "source of version 6.1.1-1, want version " + s.kernel.PackageVersion, is: new(*pkgfmt.MismatchError)},
 		{name: "image given unpacked", kernel: pkgfmt.Kernel{Version: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.2-1 (2023-01-01)", PackageVersion: "-"},
-			want: "want version 6.1.2-1 of the shipped kernel's banner", is: new(*pkgfmt.MismatchError)},
+			want: "want version 6.1.2-1, that of the shipped kernel's banner", is: new(*pkgfmt.MismatchError)},
 		{name: "another compiler", kernel: pkgfmt.Kernel{Config: config(compiler, `CONFIG_CC_VERSION_TEXT="gcc-12 (Debian 12.2.0-1) 12.2.0"`)},
 			want: `compiler "gcc-12": is "` + s.kernel.Compiler + `", want the one that built the kernel, "gcc-12 (Debian 12.2.0-1) 12.2.0" (Debian package gcc-12=12.2.0-1)`,
 			is:   new(*CompilerError)},
@@ -107,7 +107,7 @@ func TestCheckConfigured(t *testing.T) {
 				}
 			}
 			want := strings.Replace(tc.want, "FILE", filepath.Join(headers, "include/generated/autoconf.h"), 1)
-			err := checkConfigured(obj, headers, &shippedConfig{path: "config"})
+			err := checkConfigured(obj, &pkgfmt.Kernel{Headers: headers}, &shippedConfig{path: "config"})
 			if (err == nil) != (want == "") || err != nil && err.Error() != want {
 				t.Errorf("got  %v\nwant %s", err, want)
 			}
@@ -122,12 +122,12 @@ func TestCheckConfigured(t *testing.T) {
 		}
 		write(shipped, "CONFIG_SMP=y\n# CONFIG_X is not set\n")
 		write(filepath.Join(obj, ".config"), "CONFIG_SMP=y\nCONFIG_BUILD_SALT=\"\"\n")
-		if err := checkConfigured(obj, t.TempDir(), &shippedConfig{path: shipped}); err != nil {
+		if err := checkConfigured(obj, &pkgfmt.Kernel{Headers: t.TempDir()}, &shippedConfig{path: shipped}); err != nil {
 			t.Errorf("a salt that Debian leaves out: %v", err)
 		}
 		write(filepath.Join(obj, ".config"), "CONFIG_SMP=y\nCONFIG_X=y\n")
 		want := fmt.Sprintf("file %q: kbuild arrives at CONFIG_X=y here (probable cause: the source is not that of the shipped kernel), want CONFIG_X unset", shipped)
-		if err := checkConfigured(obj, t.TempDir(), &shippedConfig{path: shipped}); err == nil || err.Error() != want {
+		if err := checkConfigured(obj, &pkgfmt.Kernel{Headers: t.TempDir()}, &shippedConfig{path: shipped}); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
 	})

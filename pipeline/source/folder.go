@@ -48,7 +48,7 @@ func openFolder(ctx context.Context, path string) (*Tree, error) {
 	if err != nil {
 		return fail("", err)
 	}
-	return &Tree{Dir: dir, ID: id, Version: v}, nil
+	return &Tree{Origin: path, Dir: dir, ID: id, Version: v}, nil
 }
 
 // folderID is a sha256 over the names of all files and what their inodes say. Reading 80,000 files would take ten

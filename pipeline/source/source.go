@@ -20,6 +20,8 @@ import (
 
 // Tree is kernel source in a folder. Nobody writes to it.
 type Tree struct {
+	Origin string // the folder or archive as the user named it
+
 	Dir string // absolute, free of symbolic links; holds Makefile, Kconfig, Kbuild
 
 	// ID names the content, as a key for the cache: of an archive the hex sha256 of its file; of a folder a hash of its
@@ -56,7 +58,7 @@ func openArchive(ctx context.Context, c *cache.Cache, path string) (*Tree, error
 	if err != nil {
 		return nil, err
 	}
-	t := &Tree{ID: id}
+	t := &Tree{Origin: path, ID: id}
 	if as == kindDeb {
 		p, err := pkgfmt.Open(path)
 		if err != nil {
@@ -184,7 +186,7 @@ func unpackTar(ctx context.Context, name string, r io.Reader, as kind, dir strin
 	go func() {
 		defer pw.Close()
 		if args := as.filter(); args != nil {
-			_, err := process.Run(fctx, process.Cmd{Path: args[0], Args: args[1:], Stdin: r, Stdout: pw, Limit: -1})
+			_, err := process.Run(fctx, process.Cmd{Path: args[0], Args: args[1:], Stdin: r, Stdout: pw, Limit: 4 << 10})
 			filter <- err
 			return
 		}
