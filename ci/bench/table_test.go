@@ -1,0 +1,54 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"livesplice/pipeline"
+)
+
+func TestTable(t *testing.T) {
+	stages := func(wall time.Duration, link, tools time.Duration) creation {
+		return creation{Wall: wall, Measured: pipeline.Measured{Stages: []pipeline.Timing{
+			{Stage: "inputs", Wall: 10 * ms}, {Stage: "link", Wall: link, Tools: tools}}, PeakMemory: 123_450_000}}
+	}
+	f := &figures{Date: "2026-11-21", Unit: "fs/fcntl.o", Release: "6.1.0-54-amd64", Version: "6.1.190-1", Compiler: "gcc-12 12.2.0",
+		Machine: machine{CPU: "Some CPU", CPUs: 8, Used: 2, Load: 0.25, Others: 0.5},
+		Cold:    stages(70*time.Second, 35*time.Second, 35*time.Second), Warm: []creation{stages(1500*ms, 1250*ms, 1200*ms)}, Again: stages(20*ms, 0, 0),
+		Beside: []timed{{"make fs/fcntl.o, again", 1234 * ms}},
+		Parts:  []part{{"parse the shipped vmlinux", 26 * ms, 65_000_000, 0}, {"match fs/namei.o", 600 * time.Microsecond, 0, 128}},
+	}
+	const want = `livesplice create for a patch of one unit, fs/fcntl.o
+
+date       2026-11-21
+kernel     6.1.0-54-amd64, version 6.1.190-1
+compiler   gcc-12 12.2.0
+CPU        Some CPU, 2 of 8 used
+load       0.25 at the start; other programs used 0.50 CPUs meanwhile
+
+                             cold    warm, median of 1     same patch again
+stage              wall     tools       wall     tools       wall     tools
+inputs           0.01 s         -     0.01 s         -     0.01 s         -
+link            35.00 s   35.00 s     1.25 s    1.20 s     0.00 s         -
+start, end      34.99 s         -     0.24 s         -     0.01 s         -
+all             70.00 s   35.00 s     1.50 s    1.20 s     0.02 s    0.00 s
+own             35.00 s               0.30 s               0.02 s
+tools' share                 50 %                 80 %                  0 %
+peak memory    123.5 MB             123.5 MB             123.5 MB
+
+kbuild alone                           wall
+make fs/fcntl.o, again               1.23 s
+
+work on bytes                        median     input      rate functions
+parse the shipped vmlinux           26.0 ms   65.0 MB 2500 MB/s
+match fs/namei.o                     0.6 ms                           128
+
+bounds                             measured     below
+cold, wall                          70.00 s      60 s  FAIL
+warm, beyond compilers and kbuild    0.30 s     1.5 s  PASS
+peak memory of livesplice         123.45 MB    500 MB  PASS
+`
+	if got := f.table(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
