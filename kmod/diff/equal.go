@@ -71,7 +71,7 @@ func equalOutside(a, b []byte, refs []unit.Ref) bool {
 	}
 	at := uint64(0)
 	for _, r := range refs {
-		if !bytes.Equal(a[at:r.Offset], b[at:r.Offset]) {
+		if r.Offset > at && !bytes.Equal(a[at:r.Offset], b[at:r.Offset]) {
 			return false
 		}
 		at = max(at, r.Offset+uint64(r.Field.Size))

@@ -90,10 +90,12 @@ func (w *walk) step(refs *[]unit.Ref) *difference {
 	for len(*refs) > 0 && (*refs)[0].Offset < w.i+uint64(p.Len) {
 		mine, *refs = append(mine, (*refs)[0]), (*refs)[1:]
 	}
-	d := w.insn(p, r, mine, site)
+	if d := w.insn(p, r, mine, site); d != nil {
+		return d
+	}
 	w.i += uint64(p.Len)
 	w.j += uint64(r.Len)
-	return d
+	return nil
 }
 
 // site says whether the instruction of pre is a jump label or the fentry call, which the kernel's build may turn into
@@ -113,7 +115,7 @@ func (w *walk) insn(p, r arch.Insn, refs []unit.Ref, site bool) *difference {
 		w.relaxed++
 		return nil
 	}
-	if p.Jump && r.Jump {
+	if p.Jump && r.Jump || p.Call && r.Call && len(refs) == 0 { // a call of itself
 		return w.jump(p, r, a, b, refs)
 	}
 	if len(a) != len(b) {
@@ -172,6 +174,8 @@ func branch(b []byte) (condition byte, field int) {
 	switch n := len(b); {
 	case n == 2 && b[0] == 0xeb, n == 5 && b[0] == 0xe9:
 		return 0xff, n - 1
+	case n == 5 && b[0] == 0xe8:
+		return b[0], 4
 	case n == 2 && b[0]&0xf0 == 0x70:
 		return b[0] & 0x0f, 1
 	case n == 6 && b[0] == 0x0f && b[1]&0xf0 == 0x80:

@@ -27,6 +27,9 @@ func (u *Unit) RefsIn(s *elfobj.Section, start, end uint64) ([]Ref, error) {
 	if len(relocs) == 0 {
 		return nil, nil
 	}
+	if s.Type == elf.SHT_NOBITS {
+		return nil, fmt.Errorf("section %q: relocations in a section without content", s.Name)
+	}
 	refs := make([]Ref, 0, len(relocs))
 	at := start // start of the instruction that is looked at
 	for _, r := range relocs {
