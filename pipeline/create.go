@@ -192,8 +192,8 @@ func (c *creation) readSymvers() error {
 	}
 	for _, e := range c.image.Exports() {
 		if _, ok := c.vers[e.Name]; !ok {
-			return &pkgfmt.MismatchError{Path: path, Got: fmt.Sprintf("one of %d symbols without %s", len(c.vers), e.Name),
-				Want: "the Module.symvers of " + c.kernel.Release + ", whose image exports that"}
+			return &pkgfmt.MismatchError{Path: path, Got: fmt.Sprintf("%d symbols, %s not among them", len(c.vers), e.Name),
+				Want: "the Module.symvers of " + c.kernel.Release + ", whose image exports it"}
 		}
 	}
 	return nil

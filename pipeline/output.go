@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"livesplice/kconfig"
 	"livesplice/kmod/diff"
 	"livesplice/kmod/livepatch"
 	"livesplice/kmod/match"
@@ -75,6 +76,11 @@ func moveAll(from, to string) error {
 	entries, err := os.ReadDir(from)
 	if err != nil {
 		return err
+	}
+	for _, e := range entries { // before the first is moved
+		if st, err := os.Lstat(filepath.Join(to, e.Name())); err == nil && st.IsDir() != e.IsDir() {
+			return &kconfig.UsageError{Thing: `flag "--out"`, Reason: fmt.Sprintf("%q is in the way, and of another kind", filepath.Join(to, e.Name()))}
+		}
 	}
 	for _, e := range entries {
 		target := filepath.Join(to, e.Name())

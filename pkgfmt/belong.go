@@ -35,7 +35,7 @@ func (k *Kernel) findHeaders(image *piece) (*piece, error) {
 	if symvers := found.path + "/Module.symvers"; isFile(symvers) {
 		k.Symvers = symvers
 	} else {
-		return nil, &InputError{Path: found.origin(), Want: "whole kernel headers", Got: "no Module.symvers in them"}
+		return nil, &InputError{Path: found.origin(), Want: "whole kernel headers", Got: "no Module.symvers in it"}
 	}
 	for _, t := range k.trees {
 		for _, c := range t.common {

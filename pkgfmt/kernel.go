@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -71,7 +73,7 @@ func (h *HexBytes) UnmarshalText(b []byte) (err error) {
 // OpenKernel gathers a kernel from shipped packages (.deb or .rpm: image, headers, common headers, modules, in any order)
 // or folders with such packages unpacked. It checks that they are of one kernel: *MismatchError if not. *InputError for a
 // file that cannot be read, and for a piece that is missing: image, config or headers. Only the first call for a package
-// unpacks it; later ones take some milliseconds.
+// reads all of it; later ones take some milliseconds. A package that is given twice counts once.
 func OpenKernel(ctx context.Context, c Store, paths []string) (*Kernel, error) {
 	k, err := OpenImage(ctx, c, paths)
 	if err != nil {
@@ -80,7 +82,28 @@ func OpenKernel(ctx context.Context, c Store, paths []string) (*Kernel, error) {
 	if k.Headers == "" {
 		return nil, missing(paths, k.trees, "kernel headers", "linux-headers-"+k.Release, "kernel-devel-"+k.Release)
 	}
-	return k, nil
+	return k, k.checkWhole(ctx)
+}
+
+// checkWhole reads once to its end each package of which only the beginning was needed: damage behind it means that the
+// file is not what was shipped.
+func (k *Kernel) checkWhole(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, t := range k.trees {
+		if !t.facts.Partial {
+			continue
+		}
+		g.Go(func() error {
+			_, err := k.store.Dir(ctx, "whole-package", t.sum, func(ctx context.Context, _ string) error {
+				return t.facts.Package.Walk(ctx, func(_ Entry, r io.Reader) error {
+					_, err := io.Copy(io.Discard, r)
+					return err
+				})
+			})
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 // OpenImage is OpenKernel for those who need no headers: Headers, Symvers and HeadersCommon may be empty.
@@ -99,7 +122,12 @@ func OpenImage(ctx context.Context, c Store, paths []string) (*Kernel, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	k := &Kernel{Arch: "x86_64", store: c, trees: trees}
+	k := &Kernel{Arch: "x86_64", store: c}
+	for _, t := range trees {
+		if !slices.ContainsFunc(k.trees, func(o *tree) bool { return o.root == t.root }) {
+			k.trees = append(k.trees, t)
+		}
+	}
 	image, err := k.findImage(paths)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ package pkgfmt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -150,6 +151,23 @@ func openFile(name, want string) (f *os.File, size int64, head []byte, err error
 		return nil, 0, nil, err
 	}
 	return f, st.Size(), head, nil
+}
+
+// ReadFile reads a regular file of at most limit bytes; want is what it should be. Errors are *InputError.
+func ReadFile(name, want string, limit int64) ([]byte, error) {
+	f, size, _, err := openFile(name, want)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if size > limit {
+		return nil, &InputError{Path: name, Want: want, Got: fmt.Sprintf("a file of %d bytes", size)}
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, &InputError{Path: name, Want: want, Err: err}
+	}
+	return data, nil
 }
 
 // entryName makes a name from an archive relative and clean.

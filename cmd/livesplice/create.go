@@ -4,18 +4,19 @@ import (
 	"fmt"
 	"strings"
 
+	"livesplice/kconfig"
 	"livesplice/pipeline"
 )
 
 type createCmd struct {
 	Args        []string `arg:"" name:"patch" help:"Patches, applied in this order. Packages and folders among them count as --kernel."`
 	Source      string   `required:"" placeholder:"PATH" help:"The source as shipped: folder, linux-source .deb or tar."`
-	Kernel      []string `required:"" placeholder:"PATH" help:"Shipped packages (.deb or .rpm: image, headers), or folders with them unpacked; may be repeated."`
-	Debuginfo   string   `placeholder:"PATH" help:"A vmlinux with symbols, or its package, to check the matching against."`
-	CC          string   `name:"cc" placeholder:"CC" help:"The kernel's compiler, if not the one that its config names."`
-	ID          string   `name:"id" help:"The update's ID, eight hexadecimal digits (default: a hash over the inputs)."`
-	Description string   `placeholder:"TEXT" help:"What the update is, for administrators."`
-	Fixes       []string `placeholder:"CVE" help:"What it fixes: CVE-2026-12345; may be repeated."`
+	Kernel      []string `required:"" sep:"none" placeholder:"PATH" help:"Shipped packages (.deb or .rpm: image, headers), or folders with them unpacked; may be repeated."`
+	Debuginfo   string   `placeholder:"PATH" help:"A vmlinux with symbols, or its package, to check the matching against (default: none)."`
+	CC          string   `name:"cc" placeholder:"CC" help:"The kernel's compiler (default: the one that its config names)."`
+	ID          string   `name:"id" placeholder:"ID" help:"The update's ID, eight hexadecimal digits (default: a hash over the inputs)."`
+	Description string   `placeholder:"TEXT" help:"What the update is, for administrators (default: its ID and kernel)."`
+	Fixes       []string `placeholder:"CVE" help:"What it fixes: CVE-2026-12345; may be repeated (default: none)."`
 	Engine      string   `default:"auto" help:"How calls are redirected: auto, livepatch (default: ${default})."`
 	Format      []string `default:"deb,rpm" help:"Packages to make: deb, rpm (default: ${default})."`
 	Out         string   `default:"." placeholder:"DIR" help:"Folder for the results (default: the present one)."`
@@ -23,7 +24,7 @@ type createCmd struct {
 	Stack       bool     `help:"Make a single update that stands beside others, instead of a cumulative one."`
 	Jobs        int      `short:"j" placeholder:"N" help:"Parallel compilers (default: the number of CPUs)."`
 	JSON        bool     `name:"json" help:"Print the report as JSON."`
-	Timings     string   `placeholder:"FILE" help:"Write what each stage took, and the peak memory of livesplice itself, to this file as JSON."`
+	Timings     string   `placeholder:"FILE" help:"Write what each stage took, and the peak memory of livesplice itself, to this file as JSON (default: none)."`
 }
 
 // Help is shown by --help.
@@ -38,6 +39,9 @@ func (createCmd) Help() string {
 
 func (c *createCmd) Run(e *env) error {
 	patches, kernels := splitArgs(c.Args)
+	if len(patches) == 0 {
+		return &kconfig.UsageError{Thing: "argument PATCH", Reason: fmt.Sprintf("at least one patch is needed; %q, a package or folder, counts as --kernel", kernels[0])}
+	}
 	res, err := pipeline.Create(e.ctx, pipeline.Options{
 		Patches: patches, Source: c.Source, Kernel: append(c.Kernel, kernels...), DebugInfo: c.Debuginfo, CC: c.CC, ID: c.ID,
 		Description: c.Description, Fixes: c.Fixes, Engine: c.Engine, Formats: c.Format, Out: c.Out, Revision: c.Revision, Stack: c.Stack,

@@ -34,7 +34,7 @@ func (c *inspectCmd) Run(e *env) error {
 
 type checkCmd struct {
 	Args   []string `arg:"" optional:"" name:"path" help:"More of --kernel."`
-	Kernel []string `placeholder:"PATH" help:"The shipped image package, or a folder with it unpacked; may be repeated."`
+	Kernel []string `sep:"none" placeholder:"PATH" help:"The shipped image package, or a folder with it unpacked; may be repeated (default: what stands beside the flags)."`
 	JSON   bool     `name:"json" help:"Print it as JSON."`
 }
 
@@ -92,6 +92,11 @@ func (c *checkCmd) Run(e *env) error {
 }
 
 type versionCmd struct{}
+
+// Help is shown by --help.
+func (versionCmd) Help() string {
+	return "Example:\n  livesplice version"
+}
 
 func (versionCmd) Run(e *env) error {
 	fmt.Fprintln(e.stdout, "livesplice", pipeline.Version())

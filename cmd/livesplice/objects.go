@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"livesplice/kconfig"
 	"livesplice/kmod/diff"
@@ -18,7 +20,7 @@ import (
 type diffCmd struct {
 	Pre  string `arg:"" help:"Object made from the source as shipped."`
 	Post string `arg:"" help:"Object made from the patched source."`
-	Out  string `short:"o" placeholder:"OUT.o" help:"Write what changed, as an update would carry it, to this file."`
+	Out  string `short:"o" placeholder:"OUT.o" help:"Write what changed, as an update would carry it, to this file (default: none)."`
 	JSON bool   `name:"json" help:"Print the verdicts as JSON."`
 }
 
@@ -66,7 +68,28 @@ func (c *diffCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(c.Out, data, 0o644)
+	return writeWhole(c.Out, data)
+}
+
+// writeWhole writes a file that appears whole or not at all.
+func writeWhole(path string, data []byte) error {
+	fail := func(err error) error {
+		return &kconfig.UsageError{Thing: `flag "-o"`, Reason: fmt.Sprintf("file %q cannot be written: %v", path, err)}
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".livesplice-")
+	if err != nil {
+		return fail(err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(data)
+	err = errors.Join(err, tmp.Chmod(0o644), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return nil
 }
 
 func (c *diffCmd) extract(r *diff.Result) (*diff.Extract, error) {
@@ -76,10 +99,13 @@ func (c *diffCmd) extract(r *diff.Result) (*diff.Extract, error) {
 	return r.Extract("u0")
 }
 
+// maxObject bounds an object file, in bytes.
+const maxObject = 1 << 30
+
 func readObject(path string) (*elfobj.Object, error) {
-	data, err := os.ReadFile(path)
+	data, err := pkgfmt.ReadFile(path, "a relocatable object", maxObject)
 	if err != nil {
-		return nil, &pkgfmt.InputError{Path: path, Want: "a relocatable object", Err: err}
+		return nil, err
 	}
 	o, err := elfobj.Read(data)
 	if err != nil {
@@ -90,7 +116,7 @@ func readObject(path string) (*elfobj.Object, error) {
 
 type matchCmd struct {
 	Args   []string `arg:"" name:"object" help:"The object; packages and folders beside it count as --kernel."`
-	Kernel []string `placeholder:"PATH" help:"The shipped image package, or a folder with it unpacked; may be repeated."`
+	Kernel []string `sep:"none" placeholder:"PATH" help:"The shipped image package, or a folder with it unpacked; may be repeated (default: what stands beside the object)."`
 	JSON   bool     `name:"json" help:"Print the result as JSON."`
 }
 

@@ -39,9 +39,14 @@ type env struct {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c cli
 	exited := -1
+	out := &results{w: stdout}
+	if len(args) == 0 { // help, but as an error
+		run(ctx, []string{"--help"}, stderr, stderr)
+		return pipeline.ExitUsage
+	}
 	parser, err := kong.New(&c, kong.Name("livesplice"), kong.Description("Live updates of the Linux kernel, delivered as packages.\n\n"+exitCodes),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}), kong.ShortHelp(func(kong.HelpOptions, *kong.Context) error { return nil }))
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}))
 	if err != nil {
 		fmt.Fprintf(stderr, "livesplice: %v\n", err)
 		return pipeline.ExitFault
@@ -51,10 +56,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exited // help was printed
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "livesplice: %v; livesplice --help shows how it is used\n", err)
+		fmt.Fprintf(stderr, "livesplice: %v; livesplice %s--help shows how it is used\n", err, commandOf(err))
 		return pipeline.ExitUsage
 	}
-	err = kctx.Run(&env{ctx: ctx, stdout: stdout, stderr: stderr, cache: c.Cache})
+	err = kctx.Run(&env{ctx: ctx, stdout: out, stderr: stderr, cache: c.Cache})
+	if err == nil {
+		err = out.err
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "livesplice: %v\n", err)
 		if c.Verbose {
@@ -62,6 +70,33 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	return pipeline.ExitCode(err)
+}
+
+// results is standard output. What cannot be written there is an error of the command.
+type results struct {
+	w   io.Writer
+	err error
+}
+
+func (r *results) Write(p []byte) (int, error) {
+	n, err := r.w.Write(p)
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("standard output: %w", err)
+	}
+	return n, err
+}
+
+// commandOf is the command in which arguments went wrong, with a space behind it, or "".
+func commandOf(err error) string {
+	var p *kong.ParseError
+	if errors.As(err, &p) && p.Context != nil {
+		for _, n := range p.Context.Path {
+			if n.Command != nil {
+				return n.Command.Name + " "
+			}
+		}
+	}
+	return ""
 }
 
 // showLog writes what the kernel's build said, where an error has it.

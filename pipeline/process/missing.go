@@ -16,6 +16,9 @@ type MissingError struct {
 }
 
 func (e *MissingError) Error() string {
+	if strings.ContainsRune(e.Program, '/') {
+		return fmt.Sprintf("program %q is not there, or not an executable file", e.Program)
+	}
 	if e.Package == "" {
 		return fmt.Sprintf("program %q is not installed", e.Program)
 	}

@@ -104,7 +104,7 @@ func TestFailures(t *testing.T) {
 		want string
 	}{
 		{"missing program", Cmd{Path: "gcc-99"}, `program "gcc-99" is not installed (Debian package gcc-99)`},
-		{"missing program by path", Cmd{Path: "/nonexistent/bison"}, `program "/nonexistent/bison" is not installed (Debian package bison)`},
+		{"missing program by path", Cmd{Path: "/nonexistent/bison"}, `program "/nonexistent/bison" is not there, or not an executable file`},
 		{"program that nobody knows", Cmd{Path: "no-such-program"}, `program "no-such-program" is not installed`},
 		{"no name", Cmd{}, "no program named"},
 		{"folder that is not there", Cmd{Path: "sh", Dir: "/nonexistent"}, `program "sh": working folder: stat /nonexistent: no such file or directory`},
