@@ -21,6 +21,14 @@ func (r *Result) data() error {
 		if it.Kind != unit.Datum && it.Kind != unit.Anonymous {
 			continue
 		}
+		if what := leftOut(it.Section.Name); what != "" {
+			if r.PreOf(it) == nil && it.Kind == unit.Datum || r.PreOf(it) == nil && strings.HasPrefix(it.Section.Name, "___ksymtab") {
+				r.note("%s: new %s, left out until the next boot: nothing that runs now can use it", it.Section.Name, what)
+			}
+			if r.PreOf(it) == nil {
+				continue
+			}
+		}
 		if pre := r.PreOf(it); pre == nil {
 			r.newDatum(it, postUsed[it])
 		} else {
@@ -76,9 +84,30 @@ func (r *Result) newDatum(it *unit.Item, used bool) {
 	case it.Kind == unit.Anonymous && !used && !it.Section.Exec() && !ordinary(sec):
 		r.change(it, New)
 		r.refusePost(UnknownSection, it, "new entry in section "+sec+", and what it means is not known", "report this as a bug of livesplice, with the kernel's version")
+	case it.Kind == unit.Datum && !Fresh(it) && !used && !ordinary(sec):
+		r.change(it, New)
+		r.refusePost(UnknownSection, it, "new datum in section "+sec+" that no code refers to: the kernel may walk the section, and has done so already",
+			"take it out of the patch; it takes effect with the next reboot")
 	case it.Kind == unit.Datum && !Fresh(it):
 		r.change(it, New)
+		if it.Writable() && used {
+			r.note("new variable %s: it starts with its initial value when the update is applied", it.Name)
+		}
 	}
+}
+
+// leftOut says what a section holds of which new entries can be left out without harm, or "": nothing in a running
+// system can know a new exported symbol, and what must not be probed is the copy in the update.
+func leftOut(section string) string {
+	switch {
+	case strings.HasPrefix(section, "___ksymtab"), strings.HasPrefix(section, "__ksymtab"), strings.HasPrefix(section, "___kcrctab"), strings.HasPrefix(section, "__kcrctab"):
+		return "exported symbol"
+	case strings.HasPrefix(section, "_kprobe_blacklist"):
+		return "entry of the kprobe blacklist"
+	case strings.HasPrefix(section, "_error_injection_whitelist"):
+		return "entry of the error injection list"
+	}
+	return ""
 }
 
 func (r *Result) pairedDatum(pre, it *unit.Item, used bool) {
@@ -134,6 +163,9 @@ func (r *Result) removed(preUsed map[*unit.Item]bool) {
 			r.refuse(UnknownSection, it, "entry of section "+sec+" removed, and what it means is not known", "report this as a bug of livesplice, with the kernel's version")
 		case it.Kind == unit.Datum && !Fresh(it):
 			r.change(it, Removed)
+			if it.Writable() && preUsed[it] {
+				r.note("variable %s is no longer used: what it holds in the running kernel stays there", it.Name)
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ package diff
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"livesplice/kmod/elfobj"
@@ -39,6 +40,7 @@ type Result struct {
 	Changes  []Change `json:"changes"` // changed, new and removed items in the order of post, then the removed ones
 	Counts   Counts   `json:"counts"`
 	Refusals Refusals `json:"refusals,omitempty"`
+	Notes    []string `json:"notes,omitempty"` // what a reviewer should know, though it is no reason to refuse
 
 	Pre, Post *unit.Unit `json:"-"`
 	cmp       *comparer
@@ -78,6 +80,9 @@ func Compare(name string, preObj, postObj *elfobj.Object) (*Result, error) {
 		if r.cmp.special[u], err = u.Tables(); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+	}
+	if err := r.constants(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if err := r.functions(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -191,7 +196,7 @@ func refName(r unit.Ref) string {
 // checkReplaceable refuses functions that livepatch cannot redirect.
 func (r *Result) checkReplaceable(pre *unit.Item) {
 	switch sec := pre.Section.Name; {
-	case strings.HasPrefix(sec, ".init."), strings.HasPrefix(sec, ".exit."), strings.HasPrefix(sec, ".meminit."), strings.HasPrefix(sec, ".ref.text"):
+	case strings.HasPrefix(sec, ".init."), strings.HasPrefix(sec, ".exit."), strings.HasPrefix(sec, ".meminit."):
 		r.refuse(InitCode, pre, "code in "+sec+" changed, which a running kernel no longer executes or has freed",
 			"leave this part to the next reboot: take it out of the patch, or carry it by a hook")
 	case sec == ".noinstr.text" || sec == ".entry.text" || sec == ".cpuidle.text" && !r.hasFentry(pre):
@@ -203,6 +208,12 @@ func (r *Result) checkReplaceable(pre *unit.Item) {
 	case !r.hasFentry(pre):
 		r.refuse(NoFentry, pre, "the function has no fentry call (notrace), so livepatch cannot redirect it",
 			"change its callers instead, or reboot into a fixed kernel")
+	}
+}
+
+func (r *Result) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(r.Notes, text) {
+		r.Notes = append(r.Notes, text)
 	}
 }
 

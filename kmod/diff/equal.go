@@ -109,7 +109,7 @@ func (c *comparer) sameFresh(a, b *unit.Item) bool {
 	}
 	c.fresh[key] = true
 	same, err := c.content(a, b)
-	if base := freshBase(a.Name); base == "descriptor" || base == "__UNIQUE_ID_ddebug" {
+	if a.Section.Name == dynamicDebug {
 		same, err = c.sameDebugSite(a, b)
 	}
 	c.fresh[key] = same && err == nil

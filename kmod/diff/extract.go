@@ -16,6 +16,8 @@ type Extract struct {
 	Obj  *elfobj.Object
 	// Functions are the carried functions in the order of post.
 	Functions []Carried
+	// Idle are the new functions that nothing carried refers to.
+	Idle []string
 	// Needs are the undefined symbols of Obj with what each stands for, in order of first use.
 	Needs []Need
 }
@@ -58,6 +60,11 @@ func (r *Result) Extract(prefix string) (*Extract, error) {
 	}
 	x.unknownSections()
 	x.entries()
+	for _, it := range r.Post.Items {
+		if it.Kind == unit.Function && it.Parent == nil && r.PreOf(it) == nil && !x.carried[it] && !bootOnly(it) {
+			x.ext.Idle = append(x.ext.Idle, it.Name)
+		}
+	}
 	if len(x.refusals) > 0 {
 		x.refusals.Sort()
 		return nil, slices.Compact(x.refusals)

@@ -11,9 +11,16 @@ import (
 // a counterpart is never looked for.
 var freshNames = map[string]bool{
 	"__key": true, "__warned": true, "__already_done": true, "__func__": true, "__PRETTY_FUNCTION__": true, "__FUNCTION__": true,
-	"descriptor": true, "_rs": true, "CSWTCH": true, "_entry": true, "_entry_ptr": true, "__print_once": true,
-	"__UNIQUE_ID_ddebug": true, "__msg": true, "trace_printk_fmt": true, "__section_index": true,
+	"_rs": true, "CSWTCH": true, "_entry": true, "_entry_ptr": true, "__print_once": true,
+	"__msg": true, "trace_printk_fmt": true, "__section_index": true,
 }
+
+// debugSite are the names of the struct _ddebug that dynamic debug makes for each pr_debug(), in a section of its own.
+//
+// Source: include/linux/dynamic_debug.h, v5.10 and v6.1.
+var debugSite = map[string]bool{"descriptor": true, "__UNIQUE_ID_ddebug": true}
+
+const dynamicDebug = "__dyndbg"
 
 // onceDone is the flag of DO_ONCE, by which a secret of the network stack is drawn a single time. A copy of it would
 // let new code draw another secret, and lose every entry of the hash tables that the first one is used for.
@@ -33,6 +40,9 @@ func Fresh(it *unit.Item) bool {
 		return sec == ".altinstr_aux" || !it.Section.Exec() && !it.Writable() || strings.HasPrefix(sec, ".data..Lubsan")
 	case unit.Datum:
 		base := freshBase(it.Name)
+		if debugSite[base] {
+			return sec == dynamicDebug // elsewhere it is a variable that happens to be called so
+		}
 		once := (sec == ".data.once" || sec == ".data..once") && base != onceDone
 		return once || freshNames[base] || it.Size() == 0
 	}
@@ -42,7 +52,7 @@ func Fresh(it *unit.Item) bool {
 // freshBase strips the compiler's number; __UNIQUE_ID_ddebug123 and __UNIQUE_ID___already_done45 keep what macros named.
 func freshBase(name string) string {
 	base := unit.BaseName(name)
-	if !freshNames[base] {
+	if !freshNames[base] && !debugSite[base] {
 		base = strings.TrimPrefix(base, "__UNIQUE_ID_")
 	}
 	return base

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"livesplice/kmod/elfobj"
@@ -59,9 +61,14 @@ func versions(ko *elfobj.Object, k Kernel) (errs []error) {
 		if e.Namespace != "" {
 			errs = append(errs, fmt.Errorf("module: symbol %q: exported in namespace %s", s.Name, e.Namespace))
 		}
-		want := k.Symvers[s.Name]
-		if got, ok := crcs[s.Name]; len(crcs) > 0 && (!ok || got != want.CRC) {
-			errs = append(errs, fmt.Errorf("module: symbol %q: CRC %#08x, the shipped kernel's is %#08x", s.Name, got, want.CRC))
+		if _, ok := crcs[s.Name]; !ok && k.Symvers[s.Name].CRC != 0 {
+			errs = append(errs, fmt.Errorf("module: symbol %q: no CRC, the shipped kernel's is %#08x", s.Name, k.Symvers[s.Name].CRC))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(crcs)) {
+		// One entry more than there are symbols: module_layout, which stands for the layout of struct module.
+		if want, ok := k.Symvers[name]; !ok || want.CRC != crcs[name] {
+			errs = append(errs, fmt.Errorf("module: symbol %q: CRC %#08x, the shipped kernel's is %#08x", name, crcs[name], want.CRC))
 		}
 	}
 	return errs

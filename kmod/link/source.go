@@ -41,7 +41,8 @@ type Plan struct {
 }
 
 // NewPlan proves every function to be replaced and resolves every undefined symbol of the units' extracts. All that
-// cannot be proven is in one *match.Mismatch.
+// cannot be proven is in one *match.Mismatch; what only all units and the shipped kernel together show to be unsafe is
+// diff.Refusals.
 func NewPlan(module string, units []Unit) (*Plan, error) {
 	p := &Plan{Module: module, Symbols: map[string]match.Binding{}}
 	var errs []error
@@ -76,7 +77,7 @@ func NewPlan(module string, units []Unit) (*Plan, error) {
 	if err := match.Join(errs...); err != nil {
 		return nil, err
 	}
-	return p, nil
+	return p, refuse(units)
 }
 
 // newGlobals are the global functions and data that the update adds.

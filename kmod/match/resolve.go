@@ -55,6 +55,9 @@ func (r *Result) Resolve(n diff.Need) (Binding, error) {
 
 func (r *Result) resolveItem(it *unit.Item) (Binding, error) {
 	if it.Kind == unit.Function {
+		if f := r.m.byItem[it]; it.Weak() && f != nil && f.found == nil {
+			return r.overridden(it)
+		}
 		b, _, err := r.Replaced(it)
 		return b, err
 	}
@@ -76,6 +79,14 @@ func (r *Result) resolveItem(it *unit.Item) (Binding, error) {
 	return r.symbol(it, addr, by)
 }
 
+// overridden finds the definition that the final link took instead of a weak function of the unit.
+func (r *Result) overridden(it *unit.Item) (Binding, error) {
+	if addr, ok := r.Located(it); ok {
+		return r.symbol(it, addr, "reference")
+	}
+	return r.global(it.Name)
+}
+
 // global finds a name that no proven function refers to. A final link has one global definition of a name.
 func (r *Result) global(name string) (Binding, error) {
 	var found []vmlinux.Symbol
@@ -88,6 +99,16 @@ func (r *Result) global(name string) (Binding, error) {
 		return Binding{}, r.differ(name, 0, fmt.Sprintf("the patched code refers to it, and the shipped binary has %d global symbols of the name", len(found)))
 	}
 	return r.binding(found[0], "name"), nil
+}
+
+// ReadOnlyAfterBoot says whether an address is in the data that is read-only after boot and that even jump labels must
+// not write to: kernels from 6.10 on leave it alone when they link a module's branches.
+func (r *Result) ReadOnlyAfterBoot(addr uint64) bool {
+	if len(r.m.run.Lookup("jump_label_init_ro")) > 0 {
+		return false
+	}
+	start, end := r.m.run.Lookup("__start_ro_after_init"), r.m.run.Lookup("__end_ro_after_init")
+	return len(start) == 1 && len(end) == 1 && addr >= start[0].Addr && addr < end[0].Addr
 }
 
 // symbol gives the entry of the shipped symbol table for an item.

@@ -115,7 +115,7 @@ func entrySize(s *elfobj.Section) (uint64, error) {
 	}
 	relocs, total := s.Rela.Relocs, s.Size()
 	for _, r := range relocs[1:] {
-		if size := r.Offset; total%size == 0 && periodic(relocs, size, total/size) {
+		if size := r.Offset; size > 0 && total%size == 0 && periodic(relocs, size, total/size) {
 			return size, known(s.Name, size)
 		}
 	}

@@ -162,6 +162,9 @@ func (u *Unit) addItems(s *elfobj.Section, syms []*elfobj.Symbol) error {
 		a, b := syms[i], syms[j]
 		return a.Value < b.Value || a.Value == b.Value && a.Size > b.Size
 	})
+	if s.Name == btfIDs {
+		return u.addLabelled(s, syms)
+	}
 	var last *Item
 	at := uint64(0)
 	for _, y := range syms {
@@ -188,6 +191,41 @@ func (u *Unit) addItems(s *elfobj.Section, syms []*elfobj.Symbol) error {
 		at = last.End
 	}
 	u.addGap(s, at, s.Size())
+	return nil
+}
+
+// btfIDs is written by macros that give some of its symbols no size: the name of a set stands before its counter.
+//
+// Source: include/linux/btf_ids.h, v6.1.
+const btfIDs = ".BTF_ids"
+
+// addLabelled makes an item from each symbol to the next.
+func (u *Unit) addLabelled(s *elfobj.Section, syms []*elfobj.Symbol) error {
+	if len(syms) == 0 || syms[0].Value > 0 {
+		u.addGap(s, 0, s.Size())
+		return nil
+	}
+	var last *Item
+	for i, y := range syms {
+		if last != nil && y.Value == last.Start {
+			last.Syms = append(last.Syms, y)
+			u.bySymbol[y] = last
+			continue
+		}
+		end := s.Size()
+		for _, next := range syms[i+1:] {
+			if next.Value > y.Value {
+				end = next.Value
+				break
+			}
+		}
+		if y.Value >= end || end > s.Size() {
+			return fmt.Errorf("section %q: %q at %#x lies outside the section of %#x bytes", s.Name, y.Name, y.Value, s.Size())
+		}
+		last = &Item{Kind: Datum, Name: y.Name, Section: s, Start: y.Value, End: end, Syms: []*elfobj.Symbol{y}}
+		u.bySymbol[y] = last
+		u.add(last)
+	}
 	return nil
 }
 
@@ -315,11 +353,19 @@ func ColdParent(name string) (parent string, ok bool) {
 // uniqueLocal is the second number of a static local that a macro named with __UNIQUE_ID.
 var uniqueLocal = regexp.MustCompile(`\.\d+$`)
 
+// btfID is the number behind the name of a BTF id: the place in the file and the line of its macro.
+//
+// Source: include/linux/btf_ids.h, v6.1.
+var btfID = regexp.MustCompile(`^(__BTF_ID__.*__)\d+$`)
+
 var cloneNumber = regexp.MustCompile(`(\.(isra|constprop|part|cold|llvm))?\.\d+$`)
 
 // BaseName is the name without the numbers that the compiler appends: foo.constprop.0 becomes foo.constprop, the
 // static local count.12 becomes count, __UNIQUE_ID_x123 becomes __UNIQUE_ID_x.
 func BaseName(name string) string {
+	if m := btfID.FindStringSubmatch(name); m != nil {
+		return m[1]
+	}
 	if strings.HasPrefix(name, "__UNIQUE_ID_") {
 		return strings.TrimRight(uniqueLocal.ReplaceAllString(name, ""), "0123456789")
 	}

@@ -1,0 +1,207 @@
+package link
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"livesplice/kmod/diff"
+	"livesplice/kmod/unit"
+)
+
+// coverage finds functions whose change the module does not bring: the comparison here is a plain one of bytes and
+// names, apart from that of package diff.
+func (v *verifier) coverage(s *side) (errs []error) {
+	uses, err := s.uses()
+	if err != nil {
+		return []error{fmt.Errorf("%s: %w", s.Diff.Unit, err)}
+	}
+	for _, it := range s.Diff.Post.Items {
+		if !s.local[it] || bootOnly(it) {
+			continue
+		}
+		fail := func(format string, args ...any) {
+			errs = append(errs, fmt.Errorf("%s: %s: changed, but not replaced, and %s", s.Diff.Unit, it, fmt.Sprintf(format, args...)))
+		}
+		if it.Global() {
+			fail("other units can call it")
+		}
+		for _, u := range uses[it] {
+			switch {
+			case bootOnly(root(u.from)):
+			case !u.call:
+				fail("%s has its address", u.from)
+			case v.home[root(u.from)] == nil && !s.unused(root(u.from), uses):
+				fail("%s calls it, which the module does not bring", u.from)
+			}
+		}
+	}
+	return errs
+}
+
+// unused says whether nothing refers to a function: the compiler keeps some whose callers all inlined them.
+func (s *side) unused(it *unit.Item, uses map[*unit.Item][]use) bool {
+	return !it.Global() && len(uses[it]) == 0
+}
+
+// findLocal finds the functions that differ and are not replaced, and from there those that call them.
+func (s *side) findLocal() error {
+	c := &plainly{side: s, seen: map[[2]*unit.Item]bool{}}
+	for _, it := range s.Diff.Post.Items {
+		pre := s.Diff.PreOf(it)
+		if it.Kind != unit.Function || pre == nil || s.replaced[root(it)] {
+			continue
+		}
+		if same, err := c.function(pre, it); err != nil {
+			return err
+		} else if !same {
+			s.local[root(it)] = true
+		}
+	}
+	uses, err := s.uses()
+	if err != nil {
+		return err
+	}
+	for again := true; again; {
+		again = false
+		for it := range s.local {
+			for _, u := range uses[it] {
+				if c := root(u.from); c.Kind == unit.Function && s.Diff.PreOf(c) != nil && !s.replaced[c] && !s.local[c] && !bootOnly(c) {
+					s.local[c], again = true, true
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func bootOnly(it *unit.Item) bool {
+	return strings.HasPrefix(it.Section.Name, ".init.") || strings.HasPrefix(it.Section.Name, ".exit.") || strings.HasPrefix(it.Section.Name, ".meminit.")
+}
+
+// use is one reference to a function.
+type use struct {
+	from *unit.Item
+	call bool
+}
+
+// uses are the references to each function of post, from outside of it.
+func (s *side) uses() (map[*unit.Item][]use, error) {
+	out := map[*unit.Item][]use{}
+	note := func(it *unit.Item, refs []unit.Ref) {
+		for _, r := range refs {
+			if r.To != nil && r.To.Kind == unit.Function && root(r.To) != root(it) {
+				out[root(r.To)] = append(out[root(r.To)], use{it, it.Kind == unit.Function && r.Direct && r.ToOffset == 0})
+			}
+		}
+	}
+	for _, it := range s.Diff.Post.Items {
+		refs, err := s.Diff.Post.Refs(it)
+		if err != nil {
+			return nil, err
+		}
+		note(it, refs)
+		for _, e := range s.post[it] {
+			note(it, e.Refs)
+			note(it, e.Replacement.Refs)
+		}
+	}
+	return out, nil
+}
+
+// plainly compares pre and post by bytes and by names, the compiler's numbers apart.
+type plainly struct {
+	*side
+	seen map[[2]*unit.Item]bool
+}
+
+func (c *plainly) function(pre, post *unit.Item) (bool, error) {
+	same, err := c.item(pre, post)
+	if err != nil || !same {
+		return false, err
+	}
+	a, b := byTable(c.pre[pre]), byTable(c.post[post])
+	for _, table := range tableNames(a, b) {
+		if len(a[table]) != len(b[table]) {
+			return false, nil
+		}
+		for i := range a[table] {
+			if !c.entry(table, a[table][i], b[table][i]) {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
+func (c *plainly) entry(table string, a, b unit.Entry) bool {
+	n := len(a.Refs)
+	da, db := a.Data(), b.Data()
+	if n != len(b.Refs) || len(da) != len(db) {
+		return false
+	}
+	if table == "__bug_table" {
+		// The last reference is the file, the two bytes in front of the last two the line.
+		return c.refs(a.Refs[:max(n-1, 1)], b.Refs[:max(n-1, 1)]) && bytes.Equal(da[len(da)-2:], db[len(db)-2:])
+	}
+	return c.refs(a.Refs, b.Refs) && equal(da, db, a.Refs) &&
+		c.refs(a.Replacement.Refs, b.Replacement.Refs) && equal(a.Replacement.Data(), b.Replacement.Data(), a.Replacement.Refs)
+}
+
+func (c *plainly) item(pre, post *unit.Item) (bool, error) {
+	key := [2]*unit.Item{pre, post}
+	if pre.Size() != post.Size() || c.seen[key] {
+		return pre.Size() == post.Size(), nil
+	}
+	c.seen[key] = true
+	a, err := c.Diff.Pre.Refs(pre)
+	if err != nil {
+		return false, err
+	}
+	b, err := c.Diff.Post.Refs(post)
+	if err != nil {
+		return false, err
+	}
+	return c.refs(a, b) && equal(pre.Bytes(), post.Bytes(), a), nil
+}
+
+func (c *plainly) refs(a, b []unit.Ref) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Offset != b[i].Offset || a[i].Type != b[i].Type || !c.target(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// target compares where two references lead. Variables that macros make and every datum with a name of its own are
+// taken for the same by their names; what has none, or is a constant of the compiler's, by content.
+func (c *plainly) target(a, b unit.Ref) bool {
+	switch {
+	case a.Table != nil && b.Table != nil:
+		return true // replacement code, compared with its entry
+	case a.ToOffset != b.ToOffset || (a.To == nil) != (b.To == nil) || (a.Table == nil) != (b.Table == nil):
+		return false
+	case a.To == nil:
+		return a.External.Name == b.External.Name
+	case a.To.Kind != b.To.Kind:
+		return false
+	case len(a.To.Syms) > 0 && unit.BaseName(a.To.Name) != unit.BaseName(b.To.Name):
+		return false
+	case len(a.To.Syms) == 0, diff.Fresh(a.To) && !a.To.Writable():
+		same, err := c.item(a.To, b.To)
+		return err == nil && same
+	}
+	return true
+}
+
+func equal(a, b []byte, refs []unit.Ref) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	skip := map[uint64]bool{}
+	return sameOutside(&unit.Item{}, a, b, refs, skip) == nil
+}

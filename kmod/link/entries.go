@@ -1,0 +1,173 @@
+package link
+
+import (
+	"debug/elf"
+	"fmt"
+	"slices"
+	"strings"
+
+	"livesplice/kmod/unit"
+)
+
+// sameTables holds the table entries of an item of post against those in the module.
+func (v *verifier) sameTables(s *side, post, mod *unit.Item) error {
+	a, b := byTable(s.post[post]), byTable(v.tables[mod])
+	for _, table := range tableNames(a, b) {
+		if len(a[table]) != len(b[table]) {
+			return fmt.Errorf("%s: %d entries in %s, in the module %d", post, len(a[table]), table, len(b[table]))
+		}
+		for i, e := range a[table] {
+			if err := v.sameEntry(s, post, mod, e, b[table][i]); err != nil {
+				return fmt.Errorf("%s: entry %d: %w", table, i, err)
+			}
+		}
+	}
+	return nil
+}
+
+// sameEntry compares two entries. The first reference of each names the item that is being compared.
+func (v *verifier) sameEntry(s *side, post, mod *unit.Item, a, b unit.Entry) error {
+	if len(a.Data()) != len(b.Data()) || len(a.Refs) != len(b.Refs) {
+		return fmt.Errorf("%s: %d bytes with %d references, in the module %d with %d", post, len(a.Data()), len(a.Refs), len(b.Data()), len(b.Refs))
+	}
+	for i, ra := range a.Refs {
+		rb := b.Refs[i]
+		if ra.Offset != rb.Offset || ra.Type != rb.Type {
+			return fmt.Errorf("%s: reference of type %d at %#x, in the module of type %d at %#x", post, ra.Type, ra.Offset, rb.Type, rb.Offset)
+		}
+		switch {
+		case ra.To == post:
+			if rb.To != mod || rb.ToOffset != ra.ToOffset {
+				return fmt.Errorf("leads to %s%+d, in the module to %s%+d", name(ra), ra.ToOffset, name(rb), rb.ToOffset)
+			}
+		case a.Section.Name == ".altinstructions" && ra.Table != nil && rb.Table != nil:
+			x, y := a.Replacement, b.Replacement
+			if err := v.sameBytes(s, post, x.Data(), y.Data(), x.Refs, y.Refs, nil); err != nil {
+				return fmt.Errorf("replacement code: %w", err)
+			}
+		default:
+			if err := v.sameTarget(s, post, ra, rb); err != nil {
+				return fmt.Errorf("%s+%#x: %w", post, a.Refs[0].ToOffset, err)
+			}
+		}
+	}
+	return sameOutside(post, a.Data(), b.Data(), a.Refs, map[uint64]bool{})
+}
+
+// byTable groups entries by table. Annotations for objtool are gone from a finished module.
+func byTable(entries []unit.Entry) map[string][]unit.Entry {
+	out := map[string][]unit.Entry{}
+	for _, e := range entries {
+		if name := e.Section.Name; !strings.HasPrefix(name, ".discard.") {
+			out[name] = append(out[name], e)
+		}
+	}
+	return out
+}
+
+func tableNames(maps ...map[string][]unit.Entry) []string {
+	var out []string
+	for _, m := range maps {
+		for name := range m {
+			if !slices.Contains(out, name) {
+				out = append(out, name)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// own are the functions and data of the module that are not of any unit: those of its source file and of modpost.
+var own = map[string]bool{"livesplice_init": true, "livesplice_exit": true, "init_module": true, "cleanup_module": true,
+	"livesplice_patch": true, "livesplice_objects": true, functionArray: true, "__this_module": true, "____versions": true}
+
+// rest looks at what no unit accounts for: functions that are listed though nothing changed them, items and table
+// entries without a counterpart, and the sites of static calls, which objtool adds.
+func (v *verifier) rest(list map[uint64]*listed) (errs []error) {
+	for _, l := range list {
+		if !l.used {
+			errs = append(errs, fmt.Errorf("module: %s: replaced, though no unit changed it", l.name))
+		}
+	}
+	for _, it := range v.mod.Items {
+		known := v.back[it] != nil || own[it.Name] || it.Kind == unit.Literal || strings.HasPrefix(it.Name, "__UNIQUE_ID_") ||
+			it.Section.Name == ".return_sites" || it.Section.Type == elf.SHT_NOTE
+		if !known && (it.Kind == unit.Function || it.Kind == unit.Datum) {
+			errs = append(errs, fmt.Errorf("module: %s %s in section %s is not part of any unit", it.Kind, it, it.Section.Name))
+		}
+		for _, e := range v.tables[it] {
+			if !known {
+				errs = append(errs, fmt.Errorf("module: section %q: entry at %#x belongs to %s, which is not part of any unit", e.Section.Name, e.Start, it))
+			}
+		}
+	}
+	return append(append(errs, v.entrySizes()...), v.staticCalls()...)
+}
+
+// entrySizes finds entries that belong to no item at all: the sizes of those that do must add up.
+func (v *verifier) entrySizes() (errs []error) {
+	sum := map[string]uint64{}
+	for _, entries := range v.tables {
+		for _, e := range entries {
+			sum[e.Section.Name] += e.End - e.Start
+		}
+	}
+	for _, name := range []string{"__jump_table", "__bug_table", ".altinstructions", "__ex_table", ".parainstructions", ".smp_locks", "__mcount_loc"} {
+		if sec := v.mod.Obj.Section(name); sec != nil && sec.Size() != sum[name] {
+			errs = append(errs, fmt.Errorf("module: section %q: entries for %d of its %d bytes", name, sum[name], sec.Size()))
+		}
+	}
+	return errs
+}
+
+// staticCalls checks that each entry of .static_call_sites is a call of the trampoline whose key it names, since the
+// kernel writes the key's function into that call.
+//
+// Source: include/linux/static_call_types.h, struct static_call_site, v5.10 to v7.0: place and key, 4 bytes each and
+// relative; the lower two bits of the key are flags.
+func (v *verifier) staticCalls() (errs []error) {
+	const size, flags = 8, 3
+	sec := v.mod.Obj.Section(".static_call_sites")
+	if sec == nil {
+		return nil
+	}
+	for at := uint64(0); at < sec.Size(); at += size {
+		refs, err := v.mod.RefsIn(sec, at, min(at+size, sec.Size()))
+		if err == nil && (len(refs) != 2 || refs[0].Offset != 0 || refs[1].Offset != 4 || refs[0].To == nil) {
+			err = fmt.Errorf("%d references", len(refs))
+		}
+		if err == nil {
+			err = v.staticCall(refs[0], refs[1], flags)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("module: .static_call_sites: entry %d: %w", at/size, err))
+		}
+	}
+	return errs
+}
+
+func (v *verifier) staticCall(site, key unit.Ref, flags int64) error {
+	refs, err := v.mod.Refs(site.To)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(refs, func(r unit.Ref) bool { return r.Direct && r.Offset == uint64(site.ToOffset)+1 })
+	if i < 0 {
+		return fmt.Errorf("%s%+d is not a call", site.To, site.ToOffset)
+	}
+	called, ok := strings.CutPrefix(plain(refs[i]), "__SCT__")
+	wanted, okKey := strings.CutPrefix(plain(key), "__SCK__")
+	if !ok || !okKey || called != wanted || key.ToOffset&^flags != 0 {
+		return fmt.Errorf("%s%+d calls %s, and its key is %s%+d", site.To, site.ToOffset, plain(refs[i]), plain(key), key.ToOffset)
+	}
+	return nil
+}
+
+// plain is the name in the kernel of what a reference of the module leads to.
+func plain(r unit.Ref) string {
+	if s, _, err := parseKlp(name(r)); err == nil {
+		return s
+	}
+	return name(r)
+}
