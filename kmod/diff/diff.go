@@ -144,6 +144,10 @@ func (r *Result) functions() error {
 		case why[it] != "":
 			r.Counts.Changed++
 			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Changed, Why: why[it], item: it})
+			if strings.HasPrefix(pre.Section.Name, ".exit.") {
+				r.note("%s changed: exit code of what is built in never runs", it.Name)
+				continue
+			}
 			if it.Parent == nil && !r.local[it] {
 				r.changed[it] = true
 				r.checkReplaceable(pre)

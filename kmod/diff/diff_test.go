@@ -82,6 +82,9 @@ func report(t *testing.T, pre, post *elfobj.Object) string {
 		}
 		b.WriteByte('\n')
 	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(&b, "note %s\n", n)
+	}
 	refused(&b, r.Refusals)
 	if len(r.Refusals) > 0 {
 		return b.String()
@@ -114,6 +117,9 @@ func extract(t *testing.T, b *strings.Builder, x *diff.Extract) {
 			fmt.Fprintf(b, " for %s as %s", f.Pre.Name, f.Entry.Name)
 		}
 		b.WriteByte('\n')
+	}
+	for _, name := range x.Idle {
+		fmt.Fprintf(b, "idle %s\n", name)
 	}
 	for _, n := range x.Needs {
 		fmt.Fprintf(b, "needs %s:", n.Sym.Name)

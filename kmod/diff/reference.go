@@ -33,6 +33,11 @@ func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit
 		return
 	case x.carried[ref.To] && local(ref):
 		rel.Sym, rel.Addend = x.here(ref, rel.Addend)
+		if p := x.placed[ref.To]; ref.To.Kind == unit.Function && ref.BySection {
+			// objtool takes a jump to a function's symbol for a sibling call, and gives up on a file whose annotations have
+			// one: for it to see a cold part as what it is, the section must be named, as the assembler does.
+			rel.Sym, rel.Addend = x.out.SectionSymbol(p.Section), rel.Addend+int64(p.Value)
+		}
 	default:
 		pre := x.PreOf(ref.To)
 		if reason := unreachable(pre); reason != "" {

@@ -102,7 +102,7 @@ func (v *verifier) rest(list map[uint64]*listed) (errs []error) {
 			}
 		}
 	}
-	return append(append(errs, v.entrySizes()...), v.staticCalls()...)
+	return append(append(errs, v.entrySizes()...), v.objtool()...)
 }
 
 // entrySizes finds entries that belong to no item at all: the sizes of those that do must add up.
@@ -119,55 +119,4 @@ func (v *verifier) entrySizes() (errs []error) {
 		}
 	}
 	return errs
-}
-
-// staticCalls checks that each entry of .static_call_sites is a call of the trampoline whose key it names, since the
-// kernel writes the key's function into that call.
-//
-// Source: include/linux/static_call_types.h, struct static_call_site, v5.10 to v7.0: place and key, 4 bytes each and
-// relative; the lower two bits of the key are flags.
-func (v *verifier) staticCalls() (errs []error) {
-	const size, flags = 8, 3
-	sec := v.mod.Obj.Section(".static_call_sites")
-	if sec == nil {
-		return nil
-	}
-	for at := uint64(0); at < sec.Size(); at += size {
-		refs, err := v.mod.RefsIn(sec, at, min(at+size, sec.Size()))
-		if err == nil && (len(refs) != 2 || refs[0].Offset != 0 || refs[1].Offset != 4 || refs[0].To == nil) {
-			err = fmt.Errorf("%d references", len(refs))
-		}
-		if err == nil {
-			err = v.staticCall(refs[0], refs[1], flags)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("module: .static_call_sites: entry %d: %w", at/size, err))
-		}
-	}
-	return errs
-}
-
-func (v *verifier) staticCall(site, key unit.Ref, flags int64) error {
-	refs, err := v.mod.Refs(site.To)
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(refs, func(r unit.Ref) bool { return r.Direct && r.Offset == uint64(site.ToOffset)+1 })
-	if i < 0 {
-		return fmt.Errorf("%s%+d is not a call", site.To, site.ToOffset)
-	}
-	called, ok := strings.CutPrefix(plain(refs[i]), "__SCT__")
-	wanted, okKey := strings.CutPrefix(plain(key), "__SCK__")
-	if !ok || !okKey || called != wanted || key.ToOffset&^flags != 0 {
-		return fmt.Errorf("%s%+d calls %s, and its key is %s%+d", site.To, site.ToOffset, plain(refs[i]), plain(key), key.ToOffset)
-	}
-	return nil
-}
-
-// plain is the name in the kernel of what a reference of the module leads to.
-func plain(r unit.Ref) string {
-	if s, _, err := parseKlp(name(r)); err == nil {
-		return s
-	}
-	return name(r)
 }
