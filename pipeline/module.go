@@ -1,0 +1,147 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"livesplice/kmod/diff"
+	"livesplice/kmod/elfobj"
+	"livesplice/kmod/link"
+	"livesplice/kmod/match"
+)
+
+// match proves pre against the shipped image.
+func (c *creation) match(ctx context.Context) (string, error) {
+	strict, byInsn, unmatched := 0, 0, 0
+	for i := range c.units {
+		u := &c.units[i]
+		var err error
+		if u.Match, err = match.Match(u.Diff.Unit, u.Diff.Pre, c.image); err != nil {
+			return "", err
+		}
+		strict, byInsn, unmatched = strict+u.Match.Strict, byInsn+u.Match.ByInsn, unmatched+u.Match.Unmatched
+	}
+	var err error
+	if c.id, err = c.updateID(); err != nil {
+		return "", err
+	}
+	c.link, err = link.NewPlan("livesplice_"+c.id, c.units)
+	var refused diff.Refusals
+	if errors.As(err, &refused) {
+		return "", c.refuse(refused)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := c.refuse(c.freed()); err != nil {
+		return "", err
+	}
+	if c.debug, err = c.checkDebugInfo(ctx); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d functions proven by bytes, %d by instruction, %d not located%s", strict, byInsn, unmatched, c.debug), nil
+}
+
+// freed refuses references to what the kernel frees after boot: its symbols stay in kallsyms.
+func (c *creation) freed() (out diff.Refusals) {
+	begin, end := c.image.Lookup("__init_begin"), c.image.Lookup("__init_end")
+	if len(begin) != 1 || len(end) != 1 {
+		return nil
+	}
+	for _, u := range c.units {
+		for _, n := range u.Extract.Needs {
+			if b, ok := c.link.Symbols[n.Sym.Name]; ok && b.Addr >= begin[0].Addr && b.Addr < end[0].Addr {
+				out = append(out, diff.Refusal{Code: diff.NotExtractable, Unit: u.Diff.Unit, Subject: b.Name,
+					Reason: "the patched code refers to it, and the running kernel has freed it after boot (__init, __initdata)",
+					Remedy: "take the reference out of the patch, or reboot into a fixed kernel"})
+			}
+		}
+	}
+	return out
+}
+
+// updateID is a hash over what decides the update's bytes: the shipped kernel by its build-id, the flags and patches,
+// and what the compiler and livesplice made of them.
+func (c *creation) updateID() (string, error) {
+	if c.opts.ID != "" {
+		return c.opts.ID, nil
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "livesplice %s\nkernel %x\nrevision %d\nstack %v\ndescription %q\n", Version(), c.kernel.BuildID, c.opts.Revision, c.opts.Stack, c.opts.Description)
+	for _, f := range c.opts.Fixes {
+		fmt.Fprintf(h, "fixes %q\n", f)
+	}
+	for _, p := range c.plan.Patches {
+		fmt.Fprintf(h, "patch %x\n", sha256.Sum256(p.data))
+	}
+	for _, u := range c.units {
+		obj, err := u.Extract.Obj.Write()
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "object %s %x\n", u.Diff.Unit, sha256.Sum256(obj))
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:4]), nil
+}
+
+// linkModule lets kbuild link the module, then writes its livepatch relocations.
+func (c *creation) linkModule(ctx context.Context) (string, error) {
+	src, err := c.link.Source(c.id, c.kernel.Release, c.description(), !c.opts.Stack)
+	if err != nil {
+		return "", err
+	}
+	files := map[string][]byte{"main.c": src}
+	for i, u := range c.units {
+		if files[fmt.Sprintf("u%d.o", i)], err = u.Extract.Obj.Write(); err != nil {
+			return "", err
+		}
+	}
+	m, err := c.tree.BuildModule(ctx, c.link.Module, files, "KCFLAGS=-g0")
+	if err != nil {
+		return "", err
+	}
+	c.stages.cost("link", m.Cost)
+	ko, err := elfobj.Read(m.KO)
+	if err != nil {
+		return "", fmt.Errorf("module %s: %w", c.link.Module, err)
+	}
+	exported := func(name string) (uint64, bool) {
+		e, ok := c.image.Export(name)
+		return e.Addr, ok && e.Namespace == ""
+	}
+	if err := link.Convert(ko, c.link, exported); err != nil {
+		return "", err
+	}
+	if c.module, err = ko.Write(); err != nil {
+		return "", fmt.Errorf("module %s: %w", c.link.Module, err)
+	}
+	return fmt.Sprintf("%s.ko, %d bytes", c.link.Module, len(c.module)), nil
+}
+
+// verify reads the module back and holds it against post and the shipped tables.
+func (c *creation) verify(ctx context.Context) (string, error) {
+	err := link.Verify(c.module, c.units, link.Kernel{Run: c.image, Export: c.image.Export, Symvers: c.vers, Release: c.kernel.Release})
+	if err != nil {
+		return "", fmt.Errorf("the module is not what was meant, which is a fault of livesplice:\n%w", err)
+	}
+	return fmt.Sprintf("%d splices", len(c.link.Splices)), nil
+}
+
+// description is the module's: one line.
+func (c *creation) description() string {
+	if c.opts.Description != "" {
+		return firstLine(c.opts.Description)
+	}
+	return "live update " + c.id + " of " + c.kernel.Release
+}
+
+func (c *creation) splice(entry string) link.Splice {
+	for _, s := range c.link.Splices {
+		if s.Entry == entry {
+			return s
+		}
+	}
+	return link.Splice{}
+}

@@ -1,0 +1,197 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"livesplice/kmod/diff"
+	"livesplice/kmod/elfobj"
+	"livesplice/kmod/layout"
+	"livesplice/kmod/link"
+	"livesplice/kmod/vmlinux"
+)
+
+// planUnits applies the patches and asks what the touched files are part of.
+func (c *creation) planUnits(ctx context.Context) (string, error) {
+	p, refused, err := newPlan(ctx, c.tree, c.parsed, c.plan.Patches)
+	c.stages.cost("plan", c.tree.Indexed)
+	if err != nil {
+		return "", err
+	}
+	c.plan, c.refused = p, refused
+	for _, i := range p.Ignored {
+		c.stages.Note("%s: %s, ignored", i.File, i.Reason)
+	}
+	if len(p.Units) == 0 && len(refused) > 0 {
+		return "", c.refuse(refused)
+	}
+	if len(p.Units) == 0 {
+		return "", ErrNoChange
+	}
+	return fmt.Sprintf("%d units", len(p.Units)), nil
+}
+
+// rebuildAndDiff compiles pre and post of each unit and compares them.
+func (c *creation) rebuildAndDiff(ctx context.Context) (string, error) {
+	var names []string
+	for _, u := range c.plan.Units {
+		names = append(names, u.Object)
+	}
+	cost, err := c.tree.Record(ctx, names...)
+	c.stages.cost("diff", cost)
+	if err != nil {
+		return "", err
+	}
+	results := make([]*diff.Result, len(c.plan.Units))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(c.opts.Jobs)
+	for i, u := range c.plan.Units {
+		g.Go(func() (err error) {
+			results[i], err = c.compareUnit(gctx, u)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return "", err
+	}
+	changed, added, functions := 0, 0, 0
+	for _, r := range results {
+		c.refused = append(c.refused, r.Refusals...)
+		changed, added, functions = changed+len(r.Replaced()), added+r.Counts.New, functions+r.Counts.Functions
+		for _, n := range r.Notes {
+			c.stages.Note("%s: %s", r.Unit, n)
+		}
+		if len(r.Replaced())+len(r.NewGlobals()) > 0 {
+			c.units = append(c.units, link.Unit{Diff: r})
+		}
+	}
+	if err := c.extract(); err != nil {
+		return "", err
+	}
+	if changed == 0 {
+		return "", ErrNoChange
+	}
+	return fmt.Sprintf("%d of %d functions replaced, %d new", changed, functions, added), nil
+}
+
+// relative makes a place that the compiler recorded relative to the source tree. The patched file was compiled from
+// a folder of its own.
+func relative(place, tree, unit string) string {
+	if place == "" {
+		return ""
+	}
+	if rest, ok := strings.CutPrefix(place, tree+"/"); ok {
+		return rest
+	}
+	if i := strings.LastIndex(place, "/"+unit+":"); i >= 0 {
+		return place[i+1:]
+	}
+	if i := strings.LastIndex(place, "/include/"); i >= 0 {
+		return place[i+1:]
+	}
+	return filepath.Base(place)
+}
+
+// compareUnit compiles one unit twice and compares code, data and the layout of types.
+func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*diff.Result, error) {
+	pre, err := c.compile(ctx, u, nil)
+	if err != nil {
+		return nil, err
+	}
+	post, err := c.compile(ctx, u, c.plan.files)
+	if err != nil {
+		return nil, err
+	}
+	r, err := diff.Compare(u.Source, pre.obj, post.obj)
+	if err != nil {
+		return nil, err
+	}
+	for _, it := range r.NewGlobals() {
+		if c.hasGlobal(it.Name) {
+			r.Refusals = append(r.Refusals, diff.Refusal{Code: codeMoved, Unit: u.Source, Subject: it.Name, Source: r.Post.Source(it),
+				Reason: "the shipped kernel has a definition of this name in another place, which the rest of it goes on using",
+				Remedy: "change that definition where it is"})
+		}
+	}
+	for _, ch := range layout.Compare(pre.types, post.types) {
+		r.Refusals = append(r.Refusals, diff.Refusal{Code: codeLayout, Unit: u.Source, Subject: ch.Pre.Name, Source: fmt.Sprintf("%s:%d", ch.Post.File, ch.Post.Line),
+			Reason: "the layout changes: " + ch.What + "; what exists of it in the running kernel keeps the old one",
+			Remedy: "keep the layout, and put what is new into a shadow variable"})
+	}
+	return r, nil
+}
+
+// hasGlobal says whether the shipped kernel has a global symbol of a name.
+func (c *creation) hasGlobal(name string) bool {
+	return slices.ContainsFunc(c.image.Lookup(name), func(s vmlinux.Symbol) bool { return s.Type >= 'A' && s.Type <= 'Z' })
+}
+
+// compiled is an object and the types in its debug information.
+type compiled struct {
+	obj   *elfobj.Object
+	types map[string]layout.Type
+}
+
+func (c *creation) compile(ctx context.Context, u PlannedUnit, files map[string][]byte) (*compiled, error) {
+	o, err := c.tree.Compile(ctx, u.Object, files)
+	if err != nil {
+		return nil, err
+	}
+	c.stages.cost("diff", o.Kbuild, o.CC)
+	data, err := os.ReadFile(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	r := &compiled{}
+	if r.obj, err = elfobj.Read(data); err != nil {
+		return nil, fmt.Errorf("object of %s: %w", u.Source, err)
+	}
+	if r.types, err = layout.Read(data); err != nil {
+		return nil, fmt.Errorf("object of %s: %w", u.Source, err)
+	}
+	return r, nil
+}
+
+// extract takes what changed out of each unit; after it, all refusals are known.
+func (c *creation) extract() error {
+	for i := range c.units {
+		u := &c.units[i]
+		if len(u.Diff.Refusals) > 0 {
+			continue
+		}
+		x, err := u.Diff.Extract(fmt.Sprintf("u%d", i))
+		var refused diff.Refusals
+		switch {
+		case errors.As(err, &refused):
+			c.refused = append(c.refused, refused...)
+		case err != nil:
+			return err
+		}
+		u.Extract = x
+		if x != nil {
+			for _, name := range x.Idle {
+				c.stages.Note("%s: new function %s: nothing that changed calls it, left out", u.Diff.Unit, name)
+			}
+		}
+	}
+	return c.refuse(c.refused)
+}
+
+// refuse gives refusals in a stable order, with places relative to the source tree; nil for none.
+func (c *creation) refuse(refused diff.Refusals) error {
+	if len(refused) == 0 {
+		return nil
+	}
+	for i := range refused {
+		refused[i].Source = relative(refused[i].Source, c.tree.Source, refused[i].Unit)
+	}
+	refused.Sort()
+	return refused
+}
