@@ -213,6 +213,9 @@ func (r *run) undoByHand(ctx context.Context, id string, forget bool) error {
 		return nil
 	}
 	if err := r.undo(ctx, ModuleName(id)); err != nil {
+		if forget && !r.st.isRemoved(id, r.boot) {
+			r.st.Removed = append(r.st.Removed, held{ID: id, Boot: r.boot})
+		}
 		return err
 	}
 	if !forget {

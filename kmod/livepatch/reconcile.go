@@ -31,8 +31,8 @@ type run struct {
 
 // Reconcile makes the running kernel match the files on disk: of the cumulative
 // updates the highest revision, and every single update, are applied unless the
-// administrator undid them; what is loaded without being on disk is undone. It
-// may run at any time and any number of times. What cannot be applied now is
+// administrator undid them; what is loaded without being on disk is undone,
+// unless the disk has it for another build of the kernel's release. It may run at any time and any number of times. What cannot be applied now is
 // recorded; errors are those of all updates, joined.
 func (h *Host) Reconcile(ctx context.Context, opt ReconcileOptions) error {
 	unlock, err := h.lock(ctx)
@@ -255,6 +255,7 @@ func (r *run) apply(ctx context.Context, u *Update) (bool, error) {
 		return false, err
 	}
 	delete(r.st.Outcomes, u.ID)
+	r.st.forgetRemoved(u.ID)
 	switch {
 	case done:
 		r.tell("applied %s (revision %d) to kernel %s", u.ID, u.Manifest.Revision, r.release)
@@ -262,47 +263,6 @@ func (r *run) apply(ctx context.Context, u *Update) (bool, error) {
 		r.say("applied %s (revision %d): as before", u.ID, u.Manifest.Revision)
 	}
 	return true, nil
-}
-
-// undoUnwanted undoes the livesplice updates that are loaded and neither wanted
-// nor held by hand. With keepCumulative those that are not known to be single
-// updates stay.
-func (r *run) undoUnwanted(ctx context.Context, cumulative *Update, singles []*Update, keepCumulative bool) error {
-	all, err := r.Livepatches()
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, l := range all {
-		id, ours := l.ID()
-		wanted := func(u *Update) bool { return u != nil && u.ID == id }
-		byHand := slices.ContainsFunc(r.st.Undone, func(d undone) bool { return d.ID == id })
-		switch {
-		case !ours, wanted(cumulative), slices.ContainsFunc(singles, wanted), r.st.isHeld(id, r.boot):
-			continue
-		case keepCumulative && !byHand:
-			if !r.retry {
-				r.say("applied %s: kept, since what is to replace it is not applied", id)
-			}
-			continue
-		}
-		errs = append(errs, r.undo(ctx, l.Module))
-	}
-	return errors.Join(errs...)
-}
-
-// undo takes module's update out of the kernel and records how that went.
-func (r *run) undo(ctx context.Context, module string) error {
-	id, _ := moduleID(module)
-	if err := r.disable(ctx, module); err != nil {
-		r.st.record(id, BlockedNow, err.Error())
-		return err
-	}
-	if r.st.Outcomes[id].State != Undone {
-		delete(r.st.Outcomes, id)
-	}
-	r.tell("undid %s on kernel %s", id, r.release)
-	return nil
 }
 
 // tidy drops what the state says of updates that are neither on disk nor loaded.
@@ -332,6 +292,7 @@ func (r *run) tidy() {
 		}
 	}
 	r.st.Held = slices.DeleteFunc(r.st.Held, func(x held) bool { return x.Boot != r.boot || !known[x.ID] })
+	r.st.Removed = slices.DeleteFunc(r.st.Removed, func(x held) bool { return x.Boot != r.boot || !known[x.ID] })
 	r.st.Suspects = slices.DeleteFunc(r.st.Suspects, func(id string) bool { return !known[id] })
 }
 

@@ -35,6 +35,9 @@ type state struct {
 	// Held are the updates that the administrator applied although reconcile
 	// would not: it leaves them alone until the next boot.
 	Held []held `json:"held,omitempty"`
+	// Removed are the updates whose package was removed while the kernel did
+	// not let go of them: they are undone as soon as it does.
+	Removed []held `json:"removed,omitempty"`
 	// Guard names what the boot loads, until that boot has proven healthy.
 	Guard guard `json:"guard,omitzero"`
 	// Suspects are updates that a boot loaded that did not prove healthy.
@@ -52,6 +55,7 @@ type undone struct {
 	Replace  bool `json:"replace"`
 }
 
+// held names an update, in one boot.
 type held struct {
 	ID   string `json:"id"`
 	Boot string `json:"boot"`
@@ -88,6 +92,15 @@ func (s *state) forgetUndone(u *Update, onDisk []*Update) {
 
 func (s *state) isHeld(id, boot string) bool {
 	return slices.Contains(s.Held, held{ID: id, Boot: boot})
+}
+
+func (s *state) isRemoved(id, boot string) bool {
+	return slices.Contains(s.Removed, held{ID: id, Boot: boot})
+}
+
+// forgetRemoved drops that the package of id was removed: its files are there.
+func (s *state) forgetRemoved(id string) {
+	s.Removed = slices.DeleteFunc(s.Removed, func(h held) bool { return h.ID == id })
 }
 
 func (s *state) release(id string) {

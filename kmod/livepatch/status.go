@@ -168,6 +168,14 @@ func (h *Host) addLoaded(s *Status, st *state) error {
 		return err
 	}
 	boot, _ := h.bootID()
+	onDisk, err := h.Updates(s.BuildID)
+	if err != nil {
+		return err
+	}
+	rebuilt, err := h.rebuilt(s.Kernel, s.BuildID)
+	if err != nil {
+		return err
+	}
 	for _, l := range all {
 		id, ours := l.ID()
 		if !ours {
@@ -179,8 +187,11 @@ func (h *Host) addLoaded(s *Status, st *state) error {
 		}
 		us := UpdateStatus{ID: id, BuildID: s.BuildID, Release: s.Kernel, State: Applied, Fixes: []string{}}
 		us.Why = "its files are gone; the next reconcile undoes it"
-		if st.isHeld(id, boot) {
+		switch next := rebuilt.successor(id, onDisk); {
+		case st.isHeld(id, boot):
 			us.Why = "applied by hand from a folder of the administrator's"
+		case next != nil && !st.isRemoved(id, boot):
+			us.Why = keptFor(next)
 		}
 		if l.Transition {
 			us.State, us.Why = Transition, h.transitionWhy(l)

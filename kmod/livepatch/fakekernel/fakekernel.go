@@ -127,6 +127,12 @@ func (k *Kernel) read(rel string) string {
 // livepatch.UpdatesDir or, with dir not empty, in the folder dir, and returns
 // its manifest.
 func (k *Kernel) Install(id string, revision int, replace bool, dir string) (*livepatch.Manifest, error) {
+	return k.InstallFor(BuildID, id, revision, replace, dir)
+}
+
+// InstallFor is Install of an update for the kernel buildID, another build of
+// the same release.
+func (k *Kernel) InstallFor(buildID, id string, revision int, replace bool, dir string) (*livepatch.Manifest, error) {
 	image, err := json.Marshal(Module{Name: livepatch.ModuleName(id), Replace: replace, Objects: map[string][]string{"vmlinux": {"path_openat,1"}}})
 	if err != nil {
 		return nil, err
@@ -136,15 +142,15 @@ func (k *Kernel) Install(id string, revision int, replace bool, dir string) (*li
 	m := &livepatch.Manifest{
 		Format: livepatch.ManifestFormat, ID: id,
 		Module: livepatch.ModuleName(id), ModuleFile: livepatch.ModuleName(id) + ".ko", ModuleSHA256: hash,
-		Release: Release, BuildID: BuildID, Arch: "amd64", Revision: revision,
+		Release: Release, BuildID: buildID, Arch: "amd64", Revision: revision,
 		Description: "test update " + id, Fixes: []string{"CVE-2026-10000"},
 		Engine: livepatch.EngineLivepatch, Replace: replace,
-		Objects: []livepatch.Object{{Name: "vmlinux", BuildID: BuildID, Functions: []livepatch.Function{
+		Objects: []livepatch.Object{{Name: "vmlinux", BuildID: buildID, Functions: []livepatch.Function{
 			{Name: "path_openat", Address: "0xffffffff81345670", Size: 100, New: "path_openat", SHA256: hash},
 		}}},
 	}
 	if dir == "" {
-		dir = filepath.Join(livepatch.UpdatesDir, BuildID, id)
+		dir = filepath.Join(livepatch.UpdatesDir, buildID, id)
 	}
 	data, err := m.Encode()
 	if err != nil {
