@@ -71,6 +71,15 @@ func (m *machine) reboot(boot string) {
 			m.t.Fatal(err)
 		}
 	}
+	ours, err := filepath.Glob(filepath.Join(m.Root, "sys/module", livepatch.ModulePrefix+"*"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, dir := range ours {
+		if err := os.RemoveAll(dir); err != nil {
+			m.t.Fatal(err)
+		}
+	}
 	m.write("proc/modules", "")
 	m.write("proc/sys/kernel/random/boot_id", boot+"\n")
 }

@@ -61,7 +61,8 @@ func (h *Host) fits(u *Update) error {
 }
 
 // ensure makes sure that u is applied, whatever an earlier run left behind. It
-// says whether anything had to be done.
+// says whether anything had to be done. A *Refused tells of another module that
+// is loaded under the name of u's.
 func (h *Host) ensure(ctx context.Context, u *Update) (bool, error) {
 	l, err := h.livepatch(u.Manifest.Module)
 	switch {
@@ -70,7 +71,7 @@ func (h *Host) ensure(ctx context.Context, u *Update) (bool, error) {
 	case err != nil:
 		return false, err
 	case l.Enabled && !l.Transition:
-		return false, nil
+		return false, h.loadedOther(u)
 	case !l.Enabled:
 		if err := h.waitSettled(ctx); err != nil {
 			return false, err
@@ -78,6 +79,9 @@ func (h *Host) ensure(ctx context.Context, u *Update) (bool, error) {
 		return true, h.load(ctx, u)
 	}
 	if err := h.finishApply(ctx, l.Module); err != nil {
+		return false, err
+	}
+	if err := h.loadedOther(u); err != nil {
 		return false, err
 	}
 	return true, errors.Join(h.verify(u), h.unloadLeftovers(ctx))

@@ -95,6 +95,8 @@ func (h *Host) updateStatus(st *state, u *Update) UpdateStatus {
 	switch {
 	case err == nil && l.Transition:
 		s.State, s.Why = Transition, h.transitionWhy(l)
+	case err == nil && l.Enabled && u.Err == nil && h.loadedOther(u) != nil:
+		s.State, s.Why = BlockedNow, h.loadedOther(u).Error()
 	case err == nil && l.Enabled:
 		s.State = Applied
 		if recorded && last.State == BlockedNow {

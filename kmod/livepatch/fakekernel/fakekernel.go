@@ -39,14 +39,6 @@ const (
 // Kernel is the kernel of the machine whose root is Root.
 type Kernel struct{ Root string }
 
-// Module is what the fake kernel takes for a module: the JSON of this.
-type Module struct {
-	Name    string `json:"name"`
-	Replace bool   `json:"replace"`
-	// Objects are the folders and functions that sysfs shows: "path_openat,1".
-	Objects map[string][]string `json:"objects"`
-}
-
 // New makes a machine in the folder root, which must exist, with the tasks 1
 // and 100.
 func New(root string) (*Kernel, error) {
@@ -137,16 +129,15 @@ func (k *Kernel) InstallFor(buildID, id string, revision int, replace bool, dir 
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(image)
-	hash := hex.EncodeToString(sum[:])
+	sum := hash(image)
 	m := &livepatch.Manifest{
 		Format: livepatch.ManifestFormat, ID: id,
-		Module: livepatch.ModuleName(id), ModuleFile: livepatch.ModuleName(id) + ".ko", ModuleSHA256: hash,
+		Module: livepatch.ModuleName(id), ModuleFile: livepatch.ModuleName(id) + ".ko", ModuleSHA256: sum,
 		Release: Release, BuildID: buildID, Arch: "amd64", Revision: revision,
 		Description: "test update " + id, Fixes: []string{"CVE-2026-10000"},
 		Engine: livepatch.EngineLivepatch, Replace: replace,
 		Objects: []livepatch.Object{{Name: "vmlinux", BuildID: buildID, Functions: []livepatch.Function{
-			{Name: "path_openat", Address: "0xffffffff81345670", Size: 100, New: "path_openat", SHA256: hash},
+			{Name: "path_openat", Address: "0xffffffff81345670", Size: 100, New: "path_openat", SHA256: sum},
 		}}},
 	}
 	if dir == "" {
@@ -162,13 +153,18 @@ func (k *Kernel) InstallFor(buildID, id string, revision int, replace bool, dir 
 	return m, k.write(filepath.Join(dir, livepatch.ManifestName), string(data))
 }
 
+func hash(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
 // InitModule does what klp_enable_patch does.
 func (k *Kernel) InitModule(image []byte) error {
 	if n, err := strconv.Atoi(k.read("fake/init-errno")); err == nil {
 		return unix.Errno(n)
 	}
-	var m Module
-	if err := json.Unmarshal(image, &m); err != nil {
+	m, notes, err := decode(image)
+	if err != nil {
 		return unix.ENOEXEC
 	}
 	if slices.Contains(k.modules(), m.Name) {
@@ -176,6 +172,11 @@ func (k *Kernel) InitModule(image []byte) error {
 	}
 	if k.transitioning() != "" {
 		return unix.EBUSY
+	}
+	if notes != nil {
+		if err := k.write("sys/module/"+m.Name+"/notes/"+buildIDSection, string(notes)); err != nil {
+			return err
+		}
 	}
 	dir := "sys/kernel/livepatch/" + m.Name
 	for object, functions := range m.Objects {
@@ -225,6 +226,9 @@ func (k *Kernel) DeleteModule(name string) error {
 	}
 	if n, _ := strconv.Atoi(k.read("fake/busy")); n > 0 {
 		return firstOf(k.write("fake/busy", strconv.Itoa(n-1)), unix.EAGAIN)
+	}
+	if err := os.RemoveAll(k.path("sys/module/" + name)); err != nil {
+		return err
 	}
 	return k.setModules(slices.DeleteFunc(modules, func(m string) bool { return m == name }))
 }
