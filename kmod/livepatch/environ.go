@@ -67,6 +67,13 @@ func (h *Host) cannotLivepatch(release string) string {
 	return "kernel " + release + " has no /sys/kernel/livepatch although /" + config + " sets CONFIG_LIVEPATCH: is it the config of another build?"
 }
 
+// modulesDisabled says whether the kernel loads and unloads no modules any longer,
+// until the next boot. Source: Documentation/admin-guide/sysctl/kernel.rst, v6.1.
+func (h *Host) modulesDisabled() bool {
+	v, err := h.attr("proc/sys/kernel/modules_disabled")
+	return err == nil && v == "1"
+}
+
 // signaturePolicy describes what the kernel demands of modules, for the error
 // after one was rejected.
 func (h *Host) signaturePolicy() string {

@@ -95,6 +95,9 @@ func (h *Host) load(ctx context.Context, u *Update) error {
 	if err := h.fits(u); err != nil {
 		return err
 	}
+	if h.modulesDisabled() {
+		return kernelRefuses(u.thing(), "modules cannot be loaded any more on this machine until the next boot: kernel.modules_disabled is 1")
+	}
 	image, err := h.image(u)
 	if err != nil {
 		return err
@@ -160,8 +163,11 @@ func (h *Host) explain(u *Update, err error) error {
 	switch {
 	case errors.Is(err, unix.EBUSY):
 		return &Blocked{Module: u.Manifest.Module, Reason: "another transition began just now; it is not applied"}
-	case errors.Is(err, unix.EKEYREJECTED), errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOKEY):
+	case errors.Is(err, unix.EKEYREJECTED), errors.Is(err, unix.ENOKEY):
 		return kernelRefuses(thing, "the kernel wants a signature by a key that it knows (%v): %s", err, h.signaturePolicy())
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		// Lockdown wants a signature; LoadPin, IMA and SELinux have rules of their own.
+		return kernelRefuses(thing, "the kernel does not permit it (%v): lockdown, which wants a signature by a key that it knows, or another security module: %s; the kernel log may have the reason", err, h.signaturePolicy())
 	case errors.Is(err, unix.ENOEXEC):
 		return kernelRefuses(thing, "the kernel does not take it for a module of its own (%v): the kernel log has the reason", err)
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
@@ -204,8 +210,12 @@ func (h *Host) verify(u *Update) error {
 }
 
 // unloadLeftovers unloads the modules of livesplice that are loaded without
-// being a livepatch any longer: those that were replaced.
+// being a livepatch any longer: those that were replaced. They stay where the
+// kernel unloads nothing any more, to no harm.
 func (h *Host) unloadLeftovers(ctx context.Context) error {
+	if h.modulesDisabled() {
+		return nil
+	}
 	names, err := h.Modules()
 	if err != nil {
 		return err

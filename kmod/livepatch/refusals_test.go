@@ -139,8 +139,12 @@ func TestUpdatesThatDoNotFit(t *testing.T) {
 			m.write("fake/init-errno", strconv.Itoa(int(unix.EKEYREJECTED)))
 			m.write("sys/module/module/parameters/sig_enforce", "Y\n")
 			m.write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
-		}, livepatch.ExitRefused, []string{"wants a signature", "module.sig_enforce is Y", "lockdown is none [integrity] confidentiality"}},
-		{"lockdown", func(m *machine) { m.write("fake/init-errno", strconv.Itoa(int(unix.EPERM))) }, livepatch.ExitRefused, []string{"neither module.sig_enforce nor lockdown can be read"}},
+		}, livepatch.ExitRefused, []string{"wants a signature by a key that it knows (key was rejected by service): module.sig_enforce is Y", "lockdown is none [integrity] confidentiality"}},
+		{"modules disabled", func(m *machine) {
+			m.write("proc/sys/kernel/modules_disabled", "1\n")
+		}, livepatch.ExitRefused, []string{`update "aaaaaaaa": refused: modules cannot be loaded any more on this machine until the next boot: kernel.modules_disabled is 1`}},
+		{"security module", func(m *machine) { m.write("fake/init-errno", strconv.Itoa(int(unix.EACCES))) }, livepatch.ExitRefused, []string{"does not permit it (permission denied): lockdown"}},
+		{"lockdown", func(m *machine) { m.write("fake/init-errno", strconv.Itoa(int(unix.EPERM))) }, livepatch.ExitRefused, []string{"does not permit it (operation not permitted)", "or another security module", "neither module.sig_enforce nor lockdown can be read"}},
 		{"symbol not found", func(m *machine) { m.write("fake/init-errno", strconv.Itoa(int(unix.EINVAL))) }, livepatch.ExitRefused, []string{"does not accept it (invalid argument): the kernel log has the reason"}},
 		{"vermagic", func(m *machine) { m.write("fake/init-errno", strconv.Itoa(int(unix.ENOEXEC))) }, livepatch.ExitRefused, []string{"exec format error"}},
 		{"no memory", func(m *machine) { m.write("fake/init-errno", strconv.Itoa(int(unix.ENOMEM))) }, livepatch.ExitFault, []string{"loading: cannot allocate memory"}},
@@ -279,6 +283,27 @@ func TestRetryLeavesAloneWhatTheKernelRefused(t *testing.T) {
 	m.reboot("2222")
 	m.expect(livepatch.ExitDone, m.Reconcile(ctx, livepatch.ReconcileOptions{Retry: true}))
 	m.loaded("bbbbbbbb")
+}
+
+// The kernel unloads no module either; undoing needs none unloaded.
+func TestModulesDisabledAfterLoading(t *testing.T) {
+	m := newMachine(t)
+	m.install("aaaaaaaa", 1, true)
+	m.reconcile(livepatch.ExitDone)
+	m.write("proc/sys/kernel/modules_disabled", "1\n")
+	m.reconcile(livepatch.ExitDone)
+	m.loaded("aaaaaaaa")
+	m.expect(livepatch.ExitDone, m.Undo(context.Background(), "aaaaaaaa", false))
+	m.state("aaaaaaaa", livepatch.Undone, "")
+	if want := `module "livesplice_aaaaaaaa" stays in memory, unused, until the next boot`; !strings.Contains(m.out.String(), want) {
+		t.Errorf("%q not said: %s", want, m.out.String())
+	}
+	m.mentions(m.expect(livepatch.ExitRefused, m.Apply(context.Background(), "aaaaaaaa")), "modules cannot be loaded any more")
+	m.out.Reset()
+	m.expect(livepatch.ExitDone, m.Reconcile(context.Background(), livepatch.ReconcileOptions{Retry: true}))
+	if m.out.Len() > 0 {
+		t.Errorf("said %q", m.out.String())
+	}
 }
 
 // A user who loses patience gets the kernel as it was.

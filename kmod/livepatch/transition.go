@@ -186,8 +186,13 @@ func (h *Host) startDisable(ctx context.Context, module string) error {
 
 // unload removes a module that no livepatch holds any longer. The kernel gives
 // up its own hold a moment after the livepatch's folder has vanished, hence the
-// repetition. A module that force has pinned stays, which is an error.
+// repetition. A module that force has pinned stays, which is an error; where the
+// kernel unloads nothing any more it stays too, which changes nothing.
 func (h *Host) unload(ctx context.Context, module string) error {
+	if h.modulesDisabled() {
+		h.tell("note: module %q stays in memory, unused, until the next boot: kernel.modules_disabled is 1", module)
+		return nil
+	}
 	var last error
 	ok, err := h.poll(ctx, func() (bool, error) {
 		last = h.Kernel.DeleteModule(module)

@@ -53,13 +53,14 @@ func New(root string) (*Kernel, error) {
 		}
 	}
 	files := map[string]string{
-		"sys/kernel/notes":               string(Notes(BuildID)),
-		"proc/sys/kernel/osrelease":      Release + "\n",
-		"proc/sys/kernel/random/boot_id": "11111111-2222-3333-4444-555555555555\n",
-		"proc/modules":                   "",
-		"proc/cmdline":                   "root=/dev/vda ro\n",
-		"proc/meminfo":                   "MemTotal:        2000000 kB\nMemAvailable:    1500000 kB\n",
-		"dev/kmsg":                       "",
+		"sys/kernel/notes":                 string(Notes(BuildID)),
+		"proc/sys/kernel/osrelease":        Release + "\n",
+		"proc/sys/kernel/random/boot_id":   "11111111-2222-3333-4444-555555555555\n",
+		"proc/sys/kernel/modules_disabled": "0\n",
+		"proc/modules":                     "",
+		"proc/cmdline":                     "root=/dev/vda ro\n",
+		"proc/meminfo":                     "MemTotal:        2000000 kB\nMemAvailable:    1500000 kB\n",
+		"dev/kmsg":                         "",
 	}
 	for _, tid := range []string{"1", "100"} {
 		files["proc/"+tid+"/task/"+tid+"/comm"] = "task" + tid + "\n"
@@ -163,6 +164,9 @@ func (k *Kernel) InitModule(image []byte) error {
 	if n, err := strconv.Atoi(k.read("fake/init-errno")); err == nil {
 		return unix.Errno(n)
 	}
+	if k.read("proc/sys/kernel/modules_disabled") == "1" {
+		return unix.EPERM
+	}
 	m, notes, err := decode(image)
 	if err != nil {
 		return unix.ENOEXEC
@@ -217,6 +221,9 @@ func (k *Kernel) begin(module, enabled string) error {
 
 // DeleteModule does what delete_module(2) does.
 func (k *Kernel) DeleteModule(name string) error {
+	if k.read("proc/sys/kernel/modules_disabled") == "1" {
+		return unix.EPERM
+	}
 	modules := k.modules()
 	if !slices.Contains(modules, name) {
 		return unix.ENOENT
