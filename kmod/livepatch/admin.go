@@ -35,7 +35,7 @@ func (h *Host) begin(ctx context.Context) (*run, func(), error) {
 
 // Apply applies one update because the administrator says so: by its ID, or by
 // the path of a folder that holds its manifest, or of the manifest itself. It
-// overrides what was undone by hand, what the crash guard suspects and OptOut.
+// overrides what was undone by hand, what the crash guard leaves out and OptOut.
 func (h *Host) Apply(ctx context.Context, what string) error {
 	r, unlock, err := h.begin(ctx)
 	if err != nil {

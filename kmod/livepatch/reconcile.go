@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -100,20 +101,6 @@ func (r *run) recordOthers(running, why string) error {
 	return nil
 }
 
-// judgeGuard makes suspects of what an earlier boot loaded without having
-// proven healthy afterwards.
-func (r *run) judgeGuard() {
-	if r.st.Guard.Boot == "" || r.st.Guard.Boot == r.boot {
-		return
-	}
-	for _, id := range r.st.Guard.IDs {
-		if !slices.Contains(r.st.Suspects, id) {
-			r.st.Suspects = append(r.st.Suspects, id)
-		}
-	}
-	r.st.Guard = guard{}
-}
-
 func (r *run) reconcile(ctx context.Context, boot bool) error {
 	settled := r.settle(ctx)
 	cumulative, singles, errs := r.wanted()
@@ -205,8 +192,8 @@ func (r *run) wanted() (cumulative choice, singles []*Update, errs []error) {
 				r.say("pending %s: %s is on the kernel's command line", u.ID, OptOut)
 			}
 			cumulative.keep = cumulative.keep || u.Manifest.Replace
-		case slices.Contains(r.st.Suspects, u.ID):
-			err := refuse(u.thing(), "the boot that loaded it last did not stay up; splicectl apply %s tries again", u.ID)
+		case r.st.Failed[u.ID] >= maxFailedBoots:
+			err := refuse(u.thing(), "the last %d boots that loaded it did not stay up; splicectl apply %s tries again", r.st.Failed[u.ID], u.ID)
 			r.st.record(u.ID, BlockedNow, err.Error())
 			errs = append(errs, err)
 			cumulative.keep = cumulative.keep || u.Manifest.Replace
@@ -217,21 +204,6 @@ func (r *run) wanted() (cumulative choice, singles []*Update, errs []error) {
 		}
 	}
 	return cumulative, singles, errs
-}
-
-// arm writes down what this boot is about to load, before it does.
-func (r *run) arm(cumulative choice, singles []*Update) error {
-	g := guard{Boot: r.boot}
-	for _, u := range append([]*Update{cumulative.u}, singles...) {
-		if u != nil && !u.Manifest.Empty() {
-			g.IDs = append(g.IDs, u.ID)
-		}
-	}
-	if len(g.IDs) == 0 {
-		g = guard{}
-	}
-	r.st.Guard = g
-	return r.writeState(r.st)
 }
 
 // apply applies u unless it is, records how that went, and says whether it is
@@ -293,30 +265,5 @@ func (r *run) tidy() {
 	}
 	r.st.Held = slices.DeleteFunc(r.st.Held, func(x held) bool { return x.Boot != r.boot || !known[x.ID] })
 	r.st.Removed = slices.DeleteFunc(r.st.Removed, func(x held) bool { return x.Boot != r.boot || !known[x.ID] })
-	r.st.Suspects = slices.DeleteFunc(r.st.Suspects, func(id string) bool { return !known[id] })
-}
-
-// Healthy clears the crash guard that this boot armed: the machine has been up
-// for some minutes with its updates, or is being shut down in an orderly way.
-func (h *Host) Healthy(ctx context.Context) error {
-	unlock, err := h.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	st, err := h.readState()
-	if err != nil {
-		return err
-	}
-	boot, err := h.bootID()
-	if err != nil {
-		return err
-	}
-	if st.Guard.Boot != boot {
-		h.say("guard: this boot has armed none")
-		return nil
-	}
-	h.tell("guard: cleared, this boot is healthy with %d updates", len(st.Guard.IDs))
-	st.Guard = guard{}
-	return h.writeState(st)
+	maps.DeleteFunc(r.st.Failed, func(id string, _ int) bool { return !known[id] })
 }

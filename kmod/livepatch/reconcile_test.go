@@ -243,63 +243,6 @@ func TestUnloadingIsRepeated(t *testing.T) {
 	m.loaded()
 }
 
-func TestCrashGuard(t *testing.T) {
-	ctx := context.Background()
-	m := newMachine(t)
-	m.install("aaaaaaaa", 1, true)
-	m.boot(livepatch.ExitDone)
-	m.expect(livepatch.ExitDone, m.Healthy(ctx))
-	m.reboot("2222")
-	m.boot(livepatch.ExitDone)
-	m.loaded("aaaaaaaa")
-
-	// This boot never proves healthy.
-	m.reboot("3333")
-	m.mentions(m.boot(livepatch.ExitRefused), `update "aaaaaaaa": refused: the boot that loaded it last did not stay up; splicectl apply aaaaaaaa tries again`)
-	m.loaded()
-	m.state("aaaaaaaa", livepatch.BlockedNow, "did not stay up")
-	m.expect(livepatch.ExitDone, m.Healthy(ctx))
-	m.reconcile(livepatch.ExitRefused)
-	m.reboot("4444")
-	m.boot(livepatch.ExitRefused)
-	m.loaded()
-
-	// A new revision is not a suspect, and an administrator may insist.
-	m.expect(livepatch.ExitDone, m.Apply(ctx, "aaaaaaaa"))
-	m.loaded("aaaaaaaa")
-	m.reboot("5555")
-	m.boot(livepatch.ExitDone)
-	m.loaded("aaaaaaaa")
-	m.reboot("6666")
-	m.install("bbbbbbbb", 2, true)
-	m.boot(livepatch.ExitDone)
-	m.loaded("bbbbbbbb")
-}
-
-// The guard is on disk before the module is loaded: a kernel that dies in the
-// loading leaves it behind.
-func TestCrashGuardIsArmedBeforeLoading(t *testing.T) {
-	m := newMachine(t)
-	m.install("aaaaaaaa", 1, true)
-	m.Kernel = dyingKernel{m.fake}
-	func() {
-		defer func() {
-			if recover() == nil {
-				t.Fatal("nothing was loaded")
-			}
-		}()
-		m.boot(livepatch.ExitDone)
-	}()
-	m.Kernel = m.fake
-	m.reboot("2222")
-	m.boot(livepatch.ExitRefused)
-	m.loaded()
-}
-
-type dyingKernel struct{ *fakekernel.Kernel }
-
-func (dyingKernel) InitModule([]byte) error { panic("kernel panic") }
-
 func TestOptOut(t *testing.T) {
 	m := newMachine(t)
 	m.install("aaaaaaaa", 1, true)

@@ -40,8 +40,9 @@ type state struct {
 	Removed []held `json:"removed,omitempty"`
 	// Guard names what the boot loads, until that boot has proven healthy.
 	Guard guard `json:"guard,omitzero"`
-	// Suspects are updates that a boot loaded that did not prove healthy.
-	Suspects []string `json:"suspects,omitempty"`
+	// Failed counts, by ID, the boots in a row that loaded an update and did
+	// not prove healthy.
+	Failed map[string]int `json:"failed,omitempty"`
 	// Outcomes say what became of updates that are not simply applied, by ID.
 	Outcomes map[string]outcome `json:"outcomes,omitempty"`
 }
@@ -108,7 +109,7 @@ func (s *state) release(id string) {
 }
 
 func (s *state) absolve(id string) {
-	s.Suspects = slices.DeleteFunc(s.Suspects, func(x string) bool { return x == id })
+	delete(s.Failed, id)
 	s.Guard.IDs = slices.DeleteFunc(s.Guard.IDs, func(x string) bool { return x == id })
 }
 

@@ -99,8 +99,11 @@ func (h *Host) updateStatus(st *state, u *Update) UpdateStatus {
 		s.State, s.Why = BlockedNow, h.loadedOther(u).Error()
 	case err == nil && l.Enabled:
 		s.State = Applied
-		if recorded && last.State == BlockedNow {
+		switch n := st.Failed[u.ID]; {
+		case recorded && last.State == BlockedNow:
 			s.Why = last.Why
+		case n > 0:
+			s.Why = failedWhy(n)
 		}
 	case u.Err != nil:
 		s.State, s.Why = BlockedNow, u.Err.Error()
