@@ -25,7 +25,7 @@ func (h *Host) begin(ctx context.Context) (*run, func(), error) {
 		unlock()
 		return nil, nil, err
 	}
-	r := &run{Host: h, st: st}
+	r := &run{Host: h, st: st, byHand: true}
 	if err := r.look(); err != nil {
 		unlock()
 		return nil, nil, err
@@ -35,7 +35,8 @@ func (h *Host) begin(ctx context.Context) (*run, func(), error) {
 
 // Apply applies one update because the administrator says so: by its ID, or by
 // the path of a folder that holds its manifest, or of the manifest itself. It
-// overrides what was undone by hand, what the crash guard leaves out and OptOut.
+// overrides what was undone by hand, what the crash guard leaves out, OptOut,
+// and livepatches that are not of livesplice and that the update replaces.
 func (h *Host) Apply(ctx context.Context, what string) error {
 	r, unlock, err := h.begin(ctx)
 	if err != nil {

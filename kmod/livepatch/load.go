@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -63,72 +65,72 @@ func (h *Host) fits(u *Update) error {
 // ensure makes sure that u is applied, whatever an earlier run left behind. It
 // says whether anything had to be done. A *Refused tells of another module that
 // is loaded under the name of u's.
-func (h *Host) ensure(ctx context.Context, u *Update) (bool, error) {
-	l, err := h.livepatch(u.Manifest.Module)
+func (r *run) ensure(ctx context.Context, u *Update) (bool, error) {
+	l, err := r.livepatch(u.Manifest.Module)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return true, h.load(ctx, u)
+		return true, r.load(ctx, u)
 	case err != nil:
 		return false, err
 	case l.Enabled && !l.Transition:
-		return false, h.loadedOther(u)
+		return false, r.loadedOther(u)
 	case !l.Enabled:
-		if err := h.waitSettled(ctx); err != nil {
+		if err := r.waitSettled(ctx); err != nil {
 			return false, err
 		}
-		return true, h.load(ctx, u)
+		return true, r.load(ctx, u)
 	}
-	if err := h.finishApply(ctx, l.Module); err != nil {
+	if err := r.finishApply(ctx, l.Module); err != nil {
 		return false, err
 	}
-	if err := h.loadedOther(u); err != nil {
+	if err := r.loadedOther(u); err != nil {
 		return false, err
 	}
-	return true, errors.Join(h.verify(u), h.unloadLeftovers(ctx))
+	return true, errors.Join(r.verify(u), r.unloadLeftovers(ctx))
 }
 
 // load applies u: it checks that u fits, waits for other transitions, loads the
 // module, waits for its transition, and verifies what the kernel shows. It
 // returns a *Blocked when the transition did not end, the kernel being as
 // before; what u replaced is unloaded.
-func (h *Host) load(ctx context.Context, u *Update) error {
-	if err := h.fits(u); err != nil {
+func (r *run) load(ctx context.Context, u *Update) error {
+	if err := r.fits(u); err != nil {
 		return err
 	}
-	if h.modulesDisabled() {
+	if r.modulesDisabled() {
 		return kernelRefuses(u.thing(), "modules cannot be loaded any more on this machine until the next boot: kernel.modules_disabled is 1")
 	}
-	image, err := h.image(u)
+	image, err := r.image(u)
 	if err != nil {
 		return err
 	}
-	if free, ok := h.availableMemory(); ok && free < memoryFloor+memoryPerByte*int64(len(image)) {
+	if free, ok := r.availableMemory(); ok && free < memoryFloor+memoryPerByte*int64(len(image)) {
 		return refuse(u.thing(), "%d MiB of memory are available, %d MiB are wanted", free>>20, (memoryFloor+memoryPerByte*int64(len(image)))>>20)
 	}
-	if err := h.waitSettled(ctx); err != nil {
+	if err := r.waitSettled(ctx); err != nil {
 		return err
 	}
-	if err := h.noteForeign(u); err != nil {
+	if err := r.heedForeign(u); err != nil {
 		return err
 	}
 	module := u.Manifest.Module
-	if h.loaded(module) {
+	if r.loaded(module) {
 		// Loaded and yet no livepatch: one that was undone or replaced. The
 		// kernel enables a livepatch only as its module is loaded.
-		if err := h.unload(ctx, module); err != nil {
+		if err := r.unload(ctx, module); err != nil {
 			return err
 		}
 	}
-	if err := h.Kernel.InitModule(image); err != nil {
-		return h.explain(u, err)
+	if err := r.Kernel.InitModule(image); err != nil {
+		return r.explain(u, err)
 	}
-	if err := h.finishApply(ctx, module); err != nil {
+	if err := r.finishApply(ctx, module); err != nil {
 		return err
 	}
-	if err := h.verify(u); err != nil {
-		return errors.Join(err, h.disable(context.WithoutCancel(ctx), module))
+	if err := r.verify(u); err != nil {
+		return errors.Join(err, r.disable(context.WithoutCancel(ctx), module))
 	}
-	return h.unloadLeftovers(ctx)
+	return r.unloadLeftovers(ctx)
 }
 
 // loaded says whether module is among the modules.
@@ -137,20 +139,30 @@ func (h *Host) loaded(module string) bool {
 	return err == nil && slices.Contains(names, module)
 }
 
-// noteForeign tells of livepatches that are not livesplice's and that u, being
-// cumulative, will replace: the kernel replaces whatever is there.
-func (h *Host) noteForeign(u *Update) error {
+// heedForeign looks for livepatches that are not livesplice's and that u, being
+// cumulative, would replace: the kernel replaces whatever is there, and undoing
+// u does not bring it back. Only an administrator may want that.
+func (r *run) heedForeign(u *Update) error {
 	if !u.Manifest.Replace {
 		return nil
 	}
-	all, err := h.Livepatches()
+	all, err := r.Livepatches()
 	if err != nil {
 		return err
 	}
+	var foreign []string
 	for _, l := range all {
 		if _, ours := l.ID(); !ours {
-			h.tell("note: livepatch %q is not of livesplice; update %s replaces it", l.Module, u.ID)
+			foreign = append(foreign, strconv.Quote(l.Module))
 		}
+	}
+	names := strings.Join(foreign, ", ")
+	switch {
+	case len(foreign) == 0:
+	case r.byHand:
+		r.tell("note: update %s replaces what is not of livesplice: livepatch %s; undoing it will not bring that back", u.ID, names)
+	default:
+		return refuse(u.thing(), "it is cumulative and would replace what is not of livesplice: livepatch %s, which undoing it would not bring back; splicectl apply %s does so all the same", names, u.ID)
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ type run struct {
 	release  string
 	onDisk   []*Update
 	retry    bool
+	byHand   bool // an administrator named the update: livepatches of others may go
 	optedOut bool
 }
 
@@ -224,6 +225,7 @@ func (r *run) apply(ctx context.Context, u *Update) (bool, error) {
 			o.RefusedIn = r.boot
 		}
 		r.st.Outcomes[u.ID] = o
+		r.st.disarm(u.ID)
 		return false, err
 	}
 	delete(r.st.Outcomes, u.ID)

@@ -104,31 +104,6 @@ func TestSingleUpdatesStack(t *testing.T) {
 	m.loaded("aaaaaaaa", "dddddddd")
 }
 
-func TestForeignLivepatchIsNamedAndLeftAlone(t *testing.T) {
-	m := newMachine(t)
-	if err := m.fake.InitModule([]byte(`{"name":"kpatch_x","objects":{"vmlinux":["f,1"]}}`)); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.fake.Tick(); err != nil {
-		t.Fatal(err)
-	}
-	m.install("cccccccc", 1, false)
-	m.reconcile(livepatch.ExitDone)
-	all, err := m.Livepatches()
-	if err != nil || len(all) != 2 {
-		t.Fatalf("%v, %v", all, err)
-	}
-	s, err := m.Status()
-	if err != nil || len(s.Foreign) != 1 || s.Foreign[0] != "kpatch_x" {
-		t.Errorf("foreign %v, %v", s.Foreign, err)
-	}
-	m.install("aaaaaaaa", 1, true)
-	m.reconcile(livepatch.ExitDone)
-	if want := `note: livepatch "kpatch_x" is not of livesplice; update aaaaaaaa replaces it`; !strings.Contains(m.out.String(), want) {
-		t.Errorf("%q not said: %s", want, m.out.String())
-	}
-}
-
 func TestUndoneByHandStaysUndone(t *testing.T) {
 	ctx := context.Background()
 	m := newMachine(t)

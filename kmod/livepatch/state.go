@@ -108,9 +108,16 @@ func (s *state) release(id string) {
 	s.Held = slices.DeleteFunc(s.Held, func(h held) bool { return h.ID == id })
 }
 
+// disarm takes id out of the crash guard: it is not what this boot runs with, or
+// the administrator knows.
+func (s *state) disarm(id string) {
+	s.Guard.IDs = slices.DeleteFunc(s.Guard.IDs, func(x string) bool { return x == id })
+}
+
+// absolve drops what the crash guard holds against id.
 func (s *state) absolve(id string) {
 	delete(s.Failed, id)
-	s.Guard.IDs = slices.DeleteFunc(s.Guard.IDs, func(x string) bool { return x == id })
+	s.disarm(id)
 }
 
 func (s *state) record(id string, st UpdateState, why string) {
