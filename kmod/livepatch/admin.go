@@ -12,7 +12,9 @@ import (
 
 // begin locks, reads the state and looks at the machine, on behalf of an
 // administrator. It refuses where the kernel is not this root's to change.
-func (h *Host) begin(ctx context.Context) (*run, func(), error) {
+// Undoing is no business of the state's: with undoing, one that cannot be read,
+// which a later splicectl may have left, is left alone and counts as empty.
+func (h *Host) begin(ctx context.Context, undoing bool) (*run, func(), error) {
 	if why := h.Elsewhere(); why != "" {
 		return nil, nil, refuse("running kernel", "%s", why)
 	}
@@ -21,6 +23,11 @@ func (h *Host) begin(ctx context.Context) (*run, func(), error) {
 		return nil, nil, err
 	}
 	st, err := h.readState()
+	if err != nil && undoing {
+		h.say("warning: %v; undoing all the same, without remembering it", err)
+		st, err = newState(), nil
+		st.unreadable = true
+	}
 	if err != nil {
 		unlock()
 		return nil, nil, err
@@ -38,7 +45,7 @@ func (h *Host) begin(ctx context.Context) (*run, func(), error) {
 // overrides what was undone by hand, what the crash guard leaves out, OptOut,
 // and livepatches that are not of livesplice and that the update replaces.
 func (h *Host) Apply(ctx context.Context, what string) error {
-	r, unlock, err := h.begin(ctx)
+	r, unlock, err := h.begin(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -131,7 +138,8 @@ func (r *run) byHandOnly(u *Update) bool {
 // Undo takes the update id out of the running kernel and remembers that, so
 // that reconcile does not bring it back: Apply or a new revision does. With
 // forget, nothing is remembered: the package that holds the files is being
-// removed. An update that is not applied is no error.
+// removed. An update that is not applied is no error, and a state that cannot be
+// read is not in the way.
 func (h *Host) Undo(ctx context.Context, id string, forget bool) error {
 	if !idPattern.MatchString(id) {
 		return fmt.Errorf("update %q: expected eight hexadecimal digits: %w", id, ErrUnknownUpdate)
@@ -140,7 +148,7 @@ func (h *Host) Undo(ctx context.Context, id string, forget bool) error {
 		h.say("not applied %s: %s", id, why)
 		return nil
 	}
-	r, unlock, err := h.begin(ctx)
+	r, unlock, err := h.begin(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -156,7 +164,7 @@ func (h *Host) UndoAll(ctx context.Context, forget bool) error {
 		h.say("nothing is applied: %s", why)
 		return nil
 	}
-	r, unlock, err := h.begin(ctx)
+	r, unlock, err := h.begin(ctx, true)
 	if err != nil {
 		return err
 	}

@@ -164,6 +164,46 @@ func TestUpdatesThatDoNotFit(t *testing.T) {
 	}
 }
 
+// The prerm of a package must get through, whatever a later splicectl, or a
+// disk, has made of the state.
+func TestUndoWithUnreadableState(t *testing.T) {
+	const file = "var/lib/livesplice/state.json"
+	ctx := context.Background()
+	undo := map[string]func(m *machine) error{
+		"undo":                func(m *machine) error { return m.Undo(ctx, "aaaaaaaa", false) },
+		"undo --forget":       func(m *machine) error { return m.Undo(ctx, "aaaaaaaa", true) },
+		"undo --all":          func(m *machine) error { return m.UndoAll(ctx, false) },
+		"undo --all --forget": func(m *machine) error { return m.UndoAll(ctx, true) },
+	}
+	spoilt := map[string]struct{ text, want string }{
+		"later format": {`{"format":2,"undone":{"by":"id"}}`, "format 2, this program reads format 1"},
+		"other types":  {`{"format":1,"undone":{"by":"id"}}`, "expected the JSON that splicectl writes"},
+		"cut":          {`{"for`, "remove it to forget what was undone by hand"},
+	}
+	for command, do := range undo {
+		for name, tt := range spoilt {
+			t.Run(command+"/"+name, func(t *testing.T) {
+				m := newMachine(t)
+				m.install("aaaaaaaa", 1, true)
+				m.reconcile(livepatch.ExitDone)
+				m.write(file, tt.text)
+				m.expect(livepatch.ExitDone, do(m))
+				m.loaded()
+				if out := m.out.String(); !strings.Contains(out, "warning: file \"") || !strings.Contains(out, tt.want) || !strings.Contains(out, "undoing all the same, without remembering it") {
+					t.Errorf("said %q", out)
+				}
+				if data, err := os.ReadFile(filepath.Join(m.Root, file)); err != nil || string(data) != tt.text {
+					t.Errorf("the state is now %q, %v", data, err)
+				}
+				// Nothing else is done without knowing what was undone by hand.
+				m.expect(livepatch.ExitFault, m.Apply(ctx, "aaaaaaaa"))
+				m.reconcile(livepatch.ExitFault)
+				m.loaded()
+			})
+		}
+	}
+}
+
 // The build-id of each module that is changed and loaded must be the one of the
 // update.
 func TestModuleOfAnotherBuild(t *testing.T) {

@@ -45,6 +45,13 @@ type state struct {
 	Failed map[string]int `json:"failed,omitempty"`
 	// Outcomes say what became of updates that are not simply applied, by ID.
 	Outcomes map[string]outcome `json:"outcomes,omitempty"`
+
+	// unreadable says that the file on disk is another, which must not be lost.
+	unreadable bool
+}
+
+func newState() *state {
+	return &state{Format: stateFormat, Outcomes: make(map[string]outcome)}
 }
 
 type undone struct {
@@ -128,17 +135,24 @@ func (s *state) record(id string, st UpdateState, why string) {
 func (h *Host) readState() (*state, error) {
 	data, err := h.readTrusted(stateFile, maxState)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &state{Format: stateFormat, Outcomes: make(map[string]outcome)}, nil
+		return newState(), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	s := new(state)
-	if err := json.Unmarshal(data, s); err != nil {
-		return nil, fmt.Errorf("file %q: expected the JSON that splicectl writes; remove it to forget what was undone by hand: %w", h.path(stateFile), err)
+	// The format first: of a later one, nothing else need be as it is here.
+	var head struct {
+		Format int `json:"format"`
 	}
-	if s.Format != stateFormat {
-		return nil, fmt.Errorf("file %q: format %d, this program reads format %d", h.path(stateFile), s.Format, stateFormat)
+	s := new(state)
+	if err = json.Unmarshal(data, &head); err == nil {
+		if head.Format != stateFormat {
+			return nil, fmt.Errorf("file %q: format %d, this program reads format %d", h.path(stateFile), head.Format, stateFormat)
+		}
+		err = json.Unmarshal(data, s)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("file %q: expected the JSON that splicectl writes; remove it to forget what was undone by hand: %w", h.path(stateFile), err)
 	}
 	if s.Outcomes == nil {
 		s.Outcomes = make(map[string]outcome)
@@ -147,8 +161,12 @@ func (h *Host) readState() (*state, error) {
 }
 
 // writeState replaces the state on disk whole, and returns when it is on the
-// disk itself: the crash guard must survive a crash.
+// disk itself: the crash guard must survive a crash. It leaves alone a file that
+// could not be read.
 func (h *Host) writeState(s *state) error {
+	if s.unreadable {
+		return nil
+	}
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
