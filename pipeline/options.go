@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"livesplice/kconfig"
+	"livesplice/pkgfmt"
 )
 
 // Options are what `livesplice create` is told.
@@ -84,8 +85,8 @@ func (o *Options) check() error {
 			return bad(`flag "--fixes"`, "%q is not of the form CVE-2026-12345", c)
 		}
 	}
-	if _, err := mail.ParseAddress(maintainer()); err != nil {
-		return bad("environment DEBFULLNAME, DEBEMAIL", "%q is not of the form Name <mail@host>", maintainer())
+	if _, err := mail.ParseAddress(pkgfmt.Maintainer()); err != nil {
+		return bad("environment DEBFULLNAME, DEBEMAIL", "%q is not of the form Name <mail@host>", pkgfmt.Maintainer())
 	}
 	if s, ok := os.LookupEnv("SOURCE_DATE_EPOCH"); ok {
 		// An rpm holds times in 32 bits.

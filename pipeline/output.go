@@ -20,9 +20,6 @@ import (
 	"livesplice/pkgfmt"
 )
 
-// Maintainer stands in packages when the environment names none.
-const defaultMaintainer = "livesplice <livesplice@localhost>"
-
 // output writes packages, module and what each stage said into a scratch folder beside their place, and moves them
 // when all are there.
 func (c *creation) output(ctx context.Context) (*Result, string, error) {
@@ -102,7 +99,7 @@ func (c *creation) fill(ctx context.Context, dir string) (*Result, error) {
 	if err := manifest.Validate(); err != nil {
 		return nil, err
 	}
-	spec := pkgfmt.UpdateSpec{Manifest: manifest, Files: map[string][]byte{manifest.ModuleFile: c.module}, Maintainer: maintainer(),
+	spec := pkgfmt.UpdateSpec{Manifest: manifest, Files: map[string][]byte{manifest.ModuleFile: c.module}, Maintainer: pkgfmt.Maintainer(),
 		MTime: c.time(), Stack: c.opts.Stack}
 	for i, p := range manifest.Patches {
 		spec.Files[p.Name] = c.plan.Patches[i].data
@@ -208,15 +205,6 @@ func (c *creation) time() time.Time {
 		}
 	}
 	return time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
-}
-
-// maintainer is who builds the packages, by the variables that Debian's tools read.
-func maintainer() string {
-	name, mail := os.Getenv("DEBFULLNAME"), os.Getenv("DEBEMAIL")
-	if name == "" || mail == "" {
-		return defaultMaintainer
-	}
-	return fmt.Sprintf("%s <%s>", name, mail)
 }
 
 // Version is livesplice's own: the module version that Go recorded, or "devel".

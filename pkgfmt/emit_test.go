@@ -80,7 +80,7 @@ func emitHost(t *testing.T, format Format) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec := HostSpec{Program: program, Version: "0.1.0", Arch: "amd64", Maintainer: "Nobody <nobody@example.org>", MTime: emitTime}
+	spec := HostSpec{Program: program, Version: "0.1.0", Arch: "amd64", Maintainer: DefaultMaintainer, MTime: emitTime}
 	path, err := EmitHost(context.Background(), spec, format, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -344,6 +344,21 @@ func TestSourceDateEpoch(t *testing.T) {
 		got, err := SourceDateEpoch(emitTime)
 		if (err != nil) != (want == "") || (err == nil && got.Format(time.RFC3339) != want) {
 			t.Errorf("%q: %v, %v, want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestMaintainer(t *testing.T) {
+	for _, tt := range []struct{ name, mail, want string }{
+		{"", "", "livesplice <livesplice@example.org>"},
+		{"A. Packager", "", "livesplice <livesplice@example.org>"},
+		{"", "a@debian.example", "livesplice <livesplice@example.org>"},
+		{"A. Packager", "a@debian.example", "A. Packager <a@debian.example>"},
+	} {
+		t.Setenv("DEBFULLNAME", tt.name)
+		t.Setenv("DEBEMAIL", tt.mail)
+		if got := Maintainer(); got != tt.want {
+			t.Errorf("DEBFULLNAME=%q DEBEMAIL=%q: %q, want %q", tt.name, tt.mail, got, tt.want)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out := fs.String("out", "dist", "folder for the packages")
 	version := fs.String("version", "0.1.0", "version of splicectl")
 	arch := fs.String("arch", "amd64", "architecture, as Go names it")
-	maintainer := fs.String("maintainer", "livesplice <livesplice@example.org>", "maintainer of the packages")
+	maintainer := fs.String("maintainer", pkgfmt.Maintainer(), "maintainer of the packages; from DEBFULLNAME and DEBEMAIL where both are set")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
