@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"errors"
+	"fmt"
 
 	"livesplice/kconfig"
 	"livesplice/kmod/diff"
@@ -24,6 +25,9 @@ const (
 
 // ErrNoChange says that a patch leaves all object code as it is.
 var ErrNoChange = errors.New("the patch changes no object code: nothing to update")
+
+// ErrNotBuilt is an ErrNoChange: this kernel is not built from any file that the patch touches.
+var ErrNotBuilt = fmt.Errorf("this kernel is not built from what the patch touches: %w", ErrNoChange)
 
 // ExitCode is the exit code for what an operation returned.
 func ExitCode(err error) int {

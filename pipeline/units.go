@@ -33,7 +33,7 @@ func (c *creation) planUnits(ctx context.Context) (string, error) {
 		return "", c.refuse(refused)
 	}
 	if len(p.Units) == 0 {
-		return "", ErrNoChange
+		return "", ErrNotBuilt
 	}
 	return fmt.Sprintf("%d units", len(p.Units)), nil
 }
