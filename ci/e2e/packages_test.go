@@ -38,10 +38,13 @@ func TestPackages(t *testing.T) {
 	if r1.id == r2.id {
 		t.Fatalf("both revisions have the ID %s", r1.id)
 	}
-	g := boot(t, m)
+	// The ID of the first revision with another module behind it.
+	other := m.create(t, "--revision", "1", "--id", r1.id, patch("fcntl-immutable-hint"))
+	g := boot(t, m, "overlay")
 	hostDeb, hostRPM := g.copy(m.hostDeb, "splicectl.deb"), g.copy(m.hostRPM, "splicectl.rpm")
 	deb1, deb2 := g.copy(r1.deb, "r1.deb"), g.copy(r2.deb, "r2.deb")
 	rpm1, rpm2 := g.copy(r1.rpm, "r1.rpm"), g.copy(r2.rpm, "r2.rpm")
+	otherDeb := g.copy(other.deb, "other.deb")
 	debName, rpmName := "linux-livesplice-"+m.kernel.Release, "kernel-livesplice-"+m.kernel.Release
 	none := func(what string) {
 		t.Helper()
@@ -66,8 +69,11 @@ func TestPackages(t *testing.T) {
 	}
 	none("before anything")
 
-	g.sh("dpkg -i " + hostDeb + " " + deb1)
-	first("dpkg -i")
+	g.installInChroot(hostDeb, deb1, r1.id)
+	none("dpkg -i in a chroot")
+
+	g.sh("apt-get install -y " + hostDeb + " " + deb1)
+	first("apt-get install")
 	if view := g.sh("splicectl view"); !strings.Contains(view, r1.id) {
 		t.Errorf("splicectl view does not name %s: %q", r1.id, view)
 	}
@@ -81,6 +87,18 @@ func TestPackages(t *testing.T) {
 	none("reconcile after an undo by hand")
 	g.sh("splicectl apply " + r1.id)
 	first("splicectl apply ID")
+
+	g.sh("dpkg -i " + otherDeb)
+	first("dpkg -i of another module of the same ID")
+	if status := g.sh("splicectl status"); !strings.Contains(status, "another module of its name is loaded") {
+		t.Errorf("splicectl status does not tell of the other module:\n%s", status)
+	}
+	g.sh("splicectl undo " + r1.id + " && splicectl apply " + r1.id)
+	g.expect("undo and apply exchange it", versionWord, "Linux version")
+	g.expect("undo and apply exchange it", hint, "refused")
+	g.quiet("undo and apply exchange it")
+	g.sh("dpkg -i " + deb1 + " && splicectl undo " + r1.id + " && splicectl apply " + r1.id)
+	first("dpkg -i, undo and apply of the first module")
 
 	g.upgradeWithoutGap("dpkg -i " + deb2)
 	second("dpkg -i of revision 2")
@@ -109,6 +127,20 @@ func TestPackages(t *testing.T) {
 	none("rpm -e")
 	g.sh("rpm -e splicectl")
 	none("rpm -e splicectl")
+}
+
+// installInChroot installs packages in a chroot of the guest, as whoever builds an image does: dpkg succeeds, and the
+// update is pending there.
+func (g *guest) installInChroot(hostDeb, deb, id string) {
+	g.t.Helper()
+	g.sh(`modprobe overlay; mkdir -p /tmp/over /tmp/chroot; mount -t tmpfs none /tmp/over; mkdir /tmp/over/upper /tmp/over/work
+		mount -t overlay -o lowerdir=/,upperdir=/tmp/over/upper,workdir=/tmp/over/work none /tmp/chroot
+		mount -t proc none /tmp/chroot/proc; mount -t sysfs none /tmp/chroot/sys`)
+	g.sh("chroot /tmp/chroot dpkg -i " + hostDeb + " " + deb)
+	g.expect("status in a chroot", "chroot /tmp/chroot splicectl status | grep -A2 ^"+id+" | awk 'NR == 1 { print $3 } NR == 3'",
+		"pending\n          this is a chroot: / is not the root of process 1")
+	g.sh("umount -R /tmp/chroot /tmp/over")
+	g.expect("outside of the chroot", "ls -d /usr/sbin/splicectl /usr/lib/livesplice 2>/dev/null || true", "")
 }
 
 // upgradeWithoutGap runs a script while another process reads /proc/version without pause: no read may see the

@@ -139,9 +139,10 @@ type guest struct {
 	mark uint64
 }
 
-func boot(t *testing.T, m *material) *guest {
+// boot starts a VM with the shipped kernel, in which modprobe finds the modules.
+func boot(t *testing.T, m *material, modules ...string) *guest {
 	t.Helper()
-	g := &guest{VM: vm.ForTest(t, vm.Config{Image: m.files.Image}), t: t}
+	g := &guest{VM: vm.ForTest(t, vm.Config{Image: m.files.Image, Modules: modules}), t: t}
 	mark, err := g.Mark(t.Context())
 	if err != nil {
 		t.Fatal(err)
