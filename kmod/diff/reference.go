@@ -87,6 +87,7 @@ func (x *extractor) here(ref unit.Ref, addend int64) (*elfobj.Symbol, int64) {
 // It does no harm where the neighbours are those of pre, since both readings are then the same place of the kernel.
 func (x *extractor) edge(ref unit.Ref) bool {
 	const scalar, reach = 8, 64 // bytes: what has no end pointer; how far before an array an index is looked for
+	// What macros make at each place of use is no array either.
 	it := ref.To
 	items := x.Post.ItemsIn(it.Section)
 	if !ref.BySection || it.Kind != unit.Datum || len(items) < 2 {
@@ -95,12 +96,12 @@ func (x *extractor) edge(ref unit.Ref) bool {
 	i := slices.Index(items, it)
 	place := int64(it.Start) + ref.ToOffset
 	if i > 0 {
-		if prev := items[i-1]; prev.Size() > scalar && int64(prev.End) == place && !x.sameDistance(prev, it) {
+		if prev := items[i-1]; prev.Size() > scalar && !Fresh(prev) && int64(prev.End) == place && !x.sameDistance(prev, it) {
 			return true
 		}
 	}
 	if i+1 < len(items) {
-		if next := items[i+1]; next.Size() > scalar && int64(next.Start)-place <= reach && !x.sameDistance(it, next) {
+		if next := items[i+1]; next.Size() > scalar && !Fresh(next) && int64(next.Start)-place <= reach && !x.sameDistance(it, next) {
 			return true
 		}
 	}
