@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 
 	"livesplice/kmod/diff"
 	"livesplice/kmod/elfobj"
@@ -103,6 +104,11 @@ func (c *creation) linkModule(ctx context.Context) (string, error) {
 		return "", err
 	}
 	c.stages.cost("link", m.Cost)
+	for _, line := range strings.Split(m.Log, "\n") {
+		if strings.Contains(line, "objtool: ") {
+			c.stages.Note("%s", strings.TrimSpace(line))
+		}
+	}
 	ko, err := elfobj.Read(m.KO)
 	if err != nil {
 		return "", fmt.Errorf("module %s: %w", c.link.Module, err)

@@ -19,6 +19,8 @@ type Insn struct {
 	Len int
 	// Call and Jump say that control goes to the place that a PC-relative field of this instruction names.
 	Call, Jump bool
+	// Rel is, for a Call or Jump, the size in bytes of that field, which ends the instruction.
+	Rel int
 	// Nop says that the instruction does nothing, whatever its length.
 	Nop bool
 }
@@ -29,6 +31,8 @@ type Arch interface {
 	Name() string
 	// Field gives the shape of a relocation's field; an error names a kind that is not known.
 	Field(relocType uint32) (Field, error)
+	// BranchReloc is the kind of relocation that the 4-byte field of a direct call or jump takes.
+	BranchReloc() uint32
 	// Insn gives the shape of the instruction at the start of code; ok is false for bytes that are none.
 	Insn(code []byte) (insn Insn, ok bool)
 	// Disassemble gives the text of the instruction at the start of code, for messages.

@@ -31,6 +31,8 @@ func (x86) Field(t uint32) (Field, error) {
 	return Field{}, fmt.Errorf("relocation kind %v is not known", elf.R_X86_64(t))
 }
 
+func (x86) BranchReloc() uint32 { return uint32(elf.R_X86_64_PC32) }
+
 func (x86) Insn(code []byte) (Insn, bool) {
 	d, ok := decodeX86(code)
 	if !ok {

@@ -262,10 +262,19 @@ func (d *x86Decoded) insn(code []byte) Insn {
 	switch d.opMap {
 	case 1:
 		i.Call = d.op == 0xe8
-		i.Jump = d.op == 0xe9 || d.op == 0xeb || d.op&0xf0 == 0x70 || d.op >= 0xe0 && d.op <= 0xe3
+		short := d.op == 0xeb || d.op&0xf0 == 0x70 || d.op >= 0xe0 && d.op <= 0xe3
+		i.Jump = d.op == 0xe9 || short
+		switch {
+		case short:
+			i.Rel = 1
+		case i.Jump || i.Call:
+			i.Rel = 4
+		}
 		i.Nop = d.op == 0x90 && !d.prefix
 	case 2:
-		i.Jump = d.op&0xf0 == 0x80
+		if i.Jump = d.op&0xf0 == 0x80; i.Jump {
+			i.Rel = 4
+		}
 		i.Nop = d.op == 0x1f && d.modrm != 0 && code[d.modrm]>>3&7 == 0
 	}
 	return i

@@ -15,6 +15,10 @@ import (
 func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit.Item, local func(unit.Ref) bool) {
 	rel := elfobj.Reloc{Offset: base + ref.Offset, Type: ref.Type, Addend: ref.ToOffset - ref.Bias}
 	switch {
+	case ref.Field.Size < 4:
+		x.cannot(NotExtractable, in, fmt.Sprintf("a short jump leads to %s, its neighbour in %s, and reaches no further", refName(ref), in.Section.Name),
+			"change the patch so that the compiler makes other code, or reboot into a fixed kernel")
+		return
 	case ref.Table != nil:
 		x.cannot(NotExtractable, in, "refers to "+ref.Table.Name, "report this as a bug of livesplice, with the patch")
 		return

@@ -165,6 +165,8 @@ func fieldTarget(r unit.Ref, addr uint64, have []byte) uint64 {
 	f := have[r.Offset : r.Offset+uint64(r.Field.Size)]
 	var v uint64
 	switch {
+	case r.Field.Size == 1:
+		v = uint64(int64(int8(f[0])))
 	case r.Field.Size == 8:
 		v = binary.LittleEndian.Uint64(f)
 	case r.Field.Signed || r.Field.PCRel:

@@ -13,6 +13,9 @@ func (u *Unit) Refs(it *Item) ([]Ref, error) {
 		return r, nil
 	}
 	refs, err := u.RefsIn(it.Section, it.Start, it.End)
+	if err == nil && it.Section.Exec() && len(u.bySection[it.Section]) > 1 {
+		refs, err = u.withNeighbours(it, refs)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %q: %w", it.Kind, it.Name, err)
 	}
