@@ -54,7 +54,6 @@ func (r *run) undo(ctx context.Context, module string) error {
 	if r.st.Outcomes[id].State != Undone {
 		delete(r.st.Outcomes, id)
 	}
-	r.st.forgetRemoved(id)
 	r.tell("undid %s on kernel %s", id, r.release)
 	return nil
 }
