@@ -275,6 +275,7 @@ func TestOpenKernelMissingPieces(t *testing.T) {
 	parts := sampleKernel(t)
 	debs := parts.debs(t)
 	other := makeDeb(t, writeFiles(t, map[string]string{"usr/bin/x": ""}), "hello", "1", "xz")
+	second := makeDeb(t, writeFiles(t, parts.image), "linux-image-"+sampleRelease, "6.1.190-2", "xz")
 	empty := t.TempDir()
 	for _, tt := range []struct {
 		name, path, want string
@@ -283,7 +284,7 @@ func TestOpenKernelMissingPieces(t *testing.T) {
 		{"no image", debs[1], "no kernel image (vmlinuz) in it or in the others given, want also the package linux-image-" + sampleRelease, debs[1:]},
 		{"no headers", debs[0], "no kernel headers in it, want also the package linux-headers-" + sampleRelease, debs[:1]},
 		{"common headers alone", debs[0], "no kernel headers in it or in the others given, want also the package linux-headers-" + sampleRelease, []string{debs[0], debs[2]}},
-		{"two images", debs[0], "a second kernel image, vmlinuz-" + sampleRelease + " after vmlinuz-" + sampleRelease + ", want one kernel at a time", []string{debs[0], debs[0], debs[1]}},
+		{"two images", second, "a second kernel image, vmlinuz-" + sampleRelease + " after vmlinuz-" + sampleRelease + ", want one kernel at a time", []string{debs[0], second, debs[1]}},
 		{"another package", other, "no part of a kernel in it (deb package hello), want a kernel's image, headers or modules", []string{debs[0], debs[1], other}},
 		{"empty folder", empty, "no part of a kernel in it, want a kernel's image, headers or modules", []string{empty}},
 	} {
@@ -291,6 +292,9 @@ func TestOpenKernelMissingPieces(t *testing.T) {
 			_, err := OpenKernel(t.Context(), openCache(t), tt.paths)
 			checkInputError(t, err, tt.path, `file "`+tt.path+`": `+tt.want)
 		})
+	}
+	if _, err := OpenKernel(t.Context(), openCache(t), append(debs, debs...)); err != nil {
+		t.Errorf("each package given twice: %v", err)
 	}
 	if _, err := OpenKernel(t.Context(), openCache(t), nil); err == nil {
 		t.Error("no error without packages")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -45,6 +46,10 @@ func openFolder(ctx context.Context, path string) (*Tree, error) {
 		return nil, err
 	}
 	id, err := folderID(ctx, dir)
+	var out *linkError
+	if errors.As(err, &out) {
+		return fail(out.Error(), nil)
+	}
 	if err != nil {
 		return fail("", err)
 	}
@@ -58,6 +63,11 @@ func folderID(ctx context.Context, dir string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n", dir)
 	err := walk(ctx, dir, func(rel string, info fs.FileInfo) error {
+		if info.Mode()&fs.ModeSymlink != 0 {
+			if err := checkLink(dir, rel); err != nil {
+				return err
+			}
+		}
 		st, ok := info.Sys().(*syscall.Stat_t)
 		if !ok {
 			return fmt.Errorf("file %q: no inode number", rel)
@@ -67,6 +77,24 @@ func folderID(ctx context.Context, dir string) (string, error) {
 		return err
 	})
 	return hex.EncodeToString(sum.Sum(nil)), err
+}
+
+// linkError is a symbolic link that leads out of the folder. A change of what it leads to would go unnoticed.
+type linkError struct{ link, target string }
+
+func (e *linkError) Error() string {
+	return fmt.Sprintf("a folder with a symbolic link out of it, %s -> %s", e.link, e.target)
+}
+
+func checkLink(dir, rel string) error {
+	target, err := filepath.EvalSymlinks(filepath.Join(dir, rel))
+	if err != nil {
+		return nil // leads nowhere, so that nothing is read through it
+	}
+	if to, err := filepath.Rel(dir, target); err != nil || !filepath.IsLocal(to) {
+		return &linkError{rel, target}
+	}
+	return nil
 }
 
 // walk visits the files of a tree in the order of their names. A version control system's own folder is not source.

@@ -193,6 +193,26 @@ func TestFolderRefusals(t *testing.T) {
 			}
 		})
 	}
+	t.Run("link that leads out", func(t *testing.T) {
+		dir := t.TempDir()
+		writeTree(t, dir, tree(""))
+		for link, target := range map[string]string{"fs/b.c": "a.c", "fs/nothing": "nowhere", "mm": "/usr"} {
+			if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := Open(t.Context(), testCache(t), dir)
+		var input *pkgfmt.InputError
+		if want := "a folder with a symbolic link out of it, mm -> /usr"; !errors.As(err, &input) || input.Got != want {
+			t.Errorf("got %v, want *pkgfmt.InputError with %q", err, want)
+		}
+		if err := os.Remove(filepath.Join(dir, "mm")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), testCache(t), dir); err != nil {
+			t.Errorf("links within: %v", err)
+		}
+	})
 	if _, err := Open(t.Context(), testCache(t), "/nonexistent"); err == nil {
 		t.Error("a path that is not there opens")
 	}
