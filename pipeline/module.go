@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -128,11 +129,25 @@ func (c *creation) linkModule(ctx context.Context) (string, error) {
 
 // verify reads the module back and holds it against post and the shipped tables.
 func (c *creation) verify(ctx context.Context) (string, error) {
-	err := link.Verify(c.module, c.units, link.Kernel{Run: c.image, Export: c.image.Export, Symvers: c.vers, Release: c.kernel.Release})
+	err := link.Verify(c.module, c.units, link.Kernel{Run: c.image, Export: c.image.Export, Symvers: c.vers, Release: c.kernel.Release, Vermagic: c.vermagic()})
 	if err != nil {
 		return "", fmt.Errorf("the module is not what was meant, which is a fault of livesplice:\n%w", err)
 	}
 	return fmt.Sprintf("%d splices", len(c.link.Splices)), nil
+}
+
+// vermagic is what the shipped kernel compares a module's with; "" if the image's symbol table does not know it.
+//
+// Source: kernel/module/main.c, vermagic[], v5.10 to v7.0.
+func (c *creation) vermagic() string {
+	const longest = 256
+	for _, s := range c.image.Lookup("vermagic") {
+		if b, ok := c.image.Bytes(s.Addr, longest); ok {
+			text, _, _ := bytes.Cut(b, []byte{0})
+			return string(text)
+		}
+	}
+	return ""
 }
 
 // description is the module's: one line.
