@@ -9,7 +9,7 @@ import (
 // TestFeatures applies patches that use everything which code in vmlinux can use, and looks at what they do.
 func TestFeatures(t *testing.T) {
 	m := setup(t)
-	u := m.create(t, patch("features-proc-version"), patch("features-d-path"), patch("features-exec"), patch("binfmt-elf-refuse"))
+	u := m.create(t, patch("features-proc-version"), patch("features-d-path"), patch("features-exec"), patch("features-sched"), patch("binfmt-elf-refuse"))
 	g := boot(t, m)
 	g.sh("cp /bin/true /root/spliced-exec; cp /bin/true /root/refused-exec; mkdir /root/d; touch /root/d/spliced-hidden /root/d/seen; mount -t tracefs none /sys/kernel/tracing || true")
 	g.expect("before", "ls /root/d", "seen\nspliced-hidden")

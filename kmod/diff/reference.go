@@ -50,6 +50,11 @@ func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit
 		}
 		rel.Sym = x.need(pre, pre.Name, pre.Syms[0].Type)
 	}
+	// The kernel refuses a module with anything but zeroes in a field that it relocates, which the assembler leaves there
+	// where it knew a distance. Source: arch/x86/kernel/module.c, __apply_relocate_add, v6.1.
+	if s.Type != elf.SHT_NOBITS {
+		clear(s.Data[rel.Offset : rel.Offset+uint64(ref.Field.Size)])
+	}
 	r := x.out.AddRela(s)
 	r.Relocs = append(r.Relocs, rel)
 }

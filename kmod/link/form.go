@@ -4,8 +4,30 @@ import (
 	"debug/elf"
 	"fmt"
 
+	"livesplice/kmod/arch"
 	"livesplice/kmod/elfobj"
 )
+
+// zeroField says whether a field that is to be relocated holds zeroes only.
+//
+// Source: arch/x86/kernel/module.c, __apply_relocate_add, v6.1.
+func zeroField(ko *elfobj.Object, s *elfobj.Section, r elfobj.Reloc) bool {
+	a, err := arch.For(ko.Machine)
+	if err != nil {
+		return false
+	}
+	f, err := a.Field(r.Type)
+	end := r.Offset + uint64(f.Size)
+	if err != nil || end < r.Offset || end > uint64(len(s.Data)) {
+		return false
+	}
+	for _, b := range s.Data[r.Offset:end] {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
 
 // form checks the form of livepatch relocations and symbols. The loader applies one ordinary relocation section to each
 // section and skips those of livepatch; a symbol that is not reached through the right kind would stay unresolved.
@@ -35,6 +57,8 @@ func form(ko *elfobj.Object) (errs []error) {
 				fail("section %q: relocation at %#x without a symbol", s.Name, r.Offset)
 			case (r.Sym.Shndx == elfobj.ShnLivepatch) != klp:
 				fail("section %q: relocation to %q is in the wrong kind of section", s.Name, r.Sym)
+			case !zeroField(ko, s.Applies, r):
+				fail("section %q: the field at %#x that is relocated to %q is not zero, for which the loader refuses the module", s.Applies.Name, r.Offset, r.Sym)
 			}
 		}
 	}

@@ -221,12 +221,17 @@ var mutations = []struct {
 	{"livepatch relocations under another name", func(m module) { m.klp(".text.filldir64").Name = ".klp.rela.ext4..text.filldir64" }, `must be in ".klp.rela.vmlinux..text.filldir64"`},
 	{"a symbol that is not marked", func(m module) { m.symbol(".klp.sym.vmlinux.padzero,1").Shndx = elf.SHN_UNDEF }, `".klp.sym.vmlinux.padzero,1"`},
 	{"a name that the kernel does not export", func(m module) { m.symbol("kfree").Name = "padzero" }, `symbol "padzero": undefined, and the shipped kernel does not export it`},
+	{"a field that is not zero", func(m module) {
+		s := m.section(".text.elf_map")
+		s.Data = slices.Clone(s.Data)
+		s.Data[s.Rela.Relocs[1].Offset] = 1
+	}, `section ".text.elf_map": the field at `},
 	{"a relocation of another kind", func(m module) {
 		m.reloc(m.klp(".text.load_elf_binary"), ".klp.sym.vmlinux.padzero,1").Type = uint32(elf.R_X86_64_32S)
 	}, "reference of type 2 at "},
 	{"a relocation at another place", func(m module) {
 		m.reloc(m.section(".text.elf_map").Rela, "vm_mmap").Offset++
-	}, "reference of type 4 at "},
+	}, "is not zero, for which the loader refuses the module"},
 	{"a missing relocation", func(m module) {
 		r := m.section(".text.elf_map").Rela
 		r.Relocs = slices.Delete(r.Relocs, 1, 2)
