@@ -16,6 +16,9 @@ import (
 
 // match proves pre against the shipped image.
 func (c *creation) match(ctx context.Context) (string, error) {
+	if err := c.undefined(); err != nil {
+		return "", err
+	}
 	strict, byInsn, unmatched := 0, 0, 0
 	for i := range c.units {
 		u := &c.units[i]

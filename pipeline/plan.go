@@ -155,22 +155,23 @@ func newPlan(ctx context.Context, tree *rebuild.Tree, parsed []*patch.Patch, pla
 
 // refuseFile says why an update cannot carry a change to a file, and what to do.
 func refuseFile(o rebuild.Owner) diff.Refusal {
-	r := diff.Refusal{Unit: o.File, Subject: o.File}
+	r := diff.Refusal{Unit: o.File}
 	switch o.Kind {
 	case rebuild.InModule:
-		r.Code, r.Reason = codeModule, fmt.Sprintf("the unit is part of the module %s; only vmlinux can be spliced yet", o.Target)
+		r.Code, r.Subject, r.Reason = codeModule, "module "+o.Target, "the file is part of a module; only vmlinux can be spliced yet"
 		r.Remedy = "take the file out of the patch, or ship the module itself"
 	case rebuild.Header:
-		r.Code, r.Reason = codeHeader, "which units a header changes is known only from a finished build"
+		r.Code, r.Subject, r.Reason = codeHeader, "header", "which units a header changes is known only from a finished build"
 		r.Remedy = "move the change into the .c files that need it"
 	case rebuild.Kconfig, rebuild.Makefile:
-		r.Code, r.Reason = codeConfig, "the configuration or the build itself changes, and the shipped kernel was built without that"
+		r.Code, r.Subject, r.Reason = codeConfig, "build", "the configuration or the build itself changes, and the shipped kernel was built without that"
 		r.Remedy = "take the file out of the patch; it takes effect with the next kernel"
 	case rebuild.Assembly:
-		r.Code, r.Reason = codeAssembly, "assembly code cannot be replaced function by function"
+		r.Code, r.Subject, r.Reason = codeAssembly, "assembly", "assembly code cannot be replaced function by function"
 		r.Remedy = "change its callers in C instead, or reboot into a fixed kernel"
 	default:
-		r.Code, r.Reason = codeSeparate, "the file is part of a program of its own (vdso, boot loader part, tools), not of the running kernel's code"
+		r.Code, r.Subject = codeSeparate, "separate program"
+		r.Reason = "the file is part of a program of its own (vDSO, boot code, a tool), not of the running kernel's code"
 		r.Remedy = "take the file out of the patch; it takes effect with the next kernel or package"
 	}
 	return r

@@ -34,7 +34,7 @@ func Open(dir string) (*Cache, error) {
 	if dir == "" {
 		base, err := os.UserCacheDir()
 		if err != nil {
-			return nil, fmt.Errorf("cache folder: %w", err)
+			return nil, fmt.Errorf("cache folder: %w; set one of them, or name a folder with --cache", err)
 		}
 		dir = filepath.Join(base, "livesplice")
 	}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// create CODE ARGS... runs livesplice create with the shipped kernel's packages and --out out, which must end with that
+// code. exits says what else must hold.
+func create(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: create CODE ARGS...")
+	}
+	exits(ts, false, append([]string{args[0], "livesplice", "create", "--source", ts.Getenv("SOURCE"), "--kernel", ts.Getenv("IMAGE"),
+		"--kernel", ts.Getenv("HEADERS"), "--kernel", ts.Getenv("COMMON"), "--out", "out"}, args[1:]...))
+}
+
+// exits CODE COMMAND ARGS... runs a command that must end with that code. What fails must say why in one place, and must
+// not crash; if it is livesplice create, it must print no result, and leave the folder out as it was.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND ARGS...")
+	}
+	before := listing(ts, "out")
+	err := ts.Exec(args[1], args[2:]...)
+	want, got := args[0], "0"
+	if err != nil {
+		got = err.Error()
+		if exit, ok := err.(interface{ ExitCode() int }); ok {
+			got = strconv.Itoa(exit.ExitCode())
+		}
+	}
+	stderr := ts.ReadFile("stderr")
+	if got != want {
+		ts.Fatalf("%v: exit code %s, want %s\n%s", args[1:], got, want, stderr)
+	}
+	if strings.Contains(stderr, "goroutine ") {
+		ts.Fatalf("%v: a panic:\n%s", args[1:], stderr)
+	}
+	if got == "0" || len(args) < 3 || args[2] != "create" {
+		return
+	}
+	if n := strings.Count("\n"+stderr, "\nlivesplice: "); n != 1 {
+		ts.Fatalf("%v: %d messages on standard error, want one:\n%s", args[1:], n, stderr)
+	}
+	if stdout := ts.ReadFile("stdout"); stdout != "" {
+		ts.Fatalf("%v: results of a failure on standard output:\n%s", args[1:], stdout)
+	}
+	if after := listing(ts, "out"); after != before {
+		ts.Fatalf("%v: files in out before:\n%s\nafter:\n%s", args[1:], before, after)
+	}
+}
+
+// listing is what is in a folder of $WORK, with sizes and times; "" if it is not there.
+func listing(ts *testscript.TestScript, name string) string {
+	var b strings.Builder
+	err := filepath.WalkDir(ts.MkAbs(name), func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		b.WriteString(path)
+		if !d.IsDir() { // a probe for being writable may change a folder's time
+			b.WriteString(" " + strconv.FormatInt(info.Size(), 10) + " " + info.ModTime().String())
+		}
+		b.WriteString("\n")
+		return nil
+	})
+	if err != nil && !os.IsNotExist(err) {
+		ts.Fatalf("folder %s: %v", name, err)
+	}
+	return b.String()
+}
+
+// part copies a file whose bytes change has seen; at is the place that PERCENT names.
+func part(ts *testscript.TestScript, neg bool, args []string, change func(data []byte, at int) []byte) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: cut|damage FROM TO PERCENT")
+	}
+	percent, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	data, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	data = change(data, len(data)*percent/100)
+	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[1])), 0o755))
+	if err := os.Remove(ts.MkAbs(args[1])); err != nil && !os.IsNotExist(err) { // it may be a hard link
+		ts.Fatalf("%v", err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o644))
+}
+
+// cut FROM TO PERCENT copies the first part of a file.
+func cut(ts *testscript.TestScript, neg bool, args []string) {
+	part(ts, neg, args, func(data []byte, at int) []byte { return data[:at] })
+}
+
+// damage FROM TO PERCENT copies a file with sixteen bytes inverted.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	part(ts, neg, args, func(data []byte, at int) []byte {
+		for i := at; i < min(at+16, len(data)); i++ {
+			data[i] ^= 0xff
+		}
+		return data
+	})
+}
+
+// await PATTERN waits until a file is there.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await PATTERN")
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		found, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		if len(found) > 0 {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%s: not there after a minute", args[0])
+		}
+	}
+}
+
+// lonely fails if there is a process that $WORK is named to, or that works in it: a child that outlived its parent.
+func lonely(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: lonely")
+	}
+	work := ts.Getenv("WORK")
+	entries, err := filepath.Glob("/proc/[0-9]*")
+	ts.Check(err)
+	for _, p := range entries {
+		cmdline, _ := os.ReadFile(p + "/cmdline") // it may be gone by now
+		cwd, _ := os.Readlink(p + "/cwd")
+		if strings.Contains(string(cmdline), work) || strings.HasPrefix(cwd, work) {
+			ts.Fatalf("process %s is still there, in %s: %s", filepath.Base(p), cwd, strings.ReplaceAll(string(cmdline), "\x00", " "))
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"livesplice/kmod/link"
+	"livesplice/kmod/vmlinux"
+	"livesplice/pipeline/rebuild"
+)
+
+// undefined finds names that patched code newly refers to and that nothing defines: neither vmlinux nor the update. A build
+// of the whole patched kernel would stop at them in its last link. Code as shipped that refers to such a name is another
+// matter: then the source is not that of the kernel, which matching reports.
+func (c *creation) undefined() error {
+	var errs []error
+	for _, u := range c.units {
+		for _, n := range u.Extract.Needs {
+			if n.Pre != nil || u.Diff.Pre.Obj.Symbol(n.Name) != nil || c.defines(n.Name) {
+				continue
+			}
+			errs = append(errs, &rebuild.BuildError{Unit: u.Diff.Unit, Command: "ld",
+				FirstError: fmt.Sprintf("undefined reference to %q: neither vmlinux nor the update has a global function or variable of that name", n.Name)})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *creation) defines(name string) bool {
+	return slices.ContainsFunc(c.image.Lookup(name), func(s vmlinux.Symbol) bool { return s.Type >= 'A' && s.Type <= 'Z' }) ||
+		slices.ContainsFunc(c.units, func(u link.Unit) bool {
+			s := u.Extract.Obj.Symbol(name)
+			return s != nil && !s.Undefined() && s.Bind != 0
+		})
+}
