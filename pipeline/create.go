@@ -106,6 +106,9 @@ func (c *creation) inputs(ctx context.Context) (string, error) {
 	if err := g.Wait(); err != nil {
 		return "", err
 	}
+	if err := rebuild.CheckConfig(c.kernel); err != nil {
+		return "", err
+	}
 	if err := c.requirements(); err != nil {
 		return "", err
 	}

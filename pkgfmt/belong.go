@@ -1,6 +1,7 @@
 package pkgfmt
 
 import (
+	"bytes"
 	"os"
 
 	"livesplice/kconfig"
@@ -85,6 +86,9 @@ func (k *Kernel) findConfig(paths []string, image, headers *piece) error {
 	cfg, err := kconfig.Parse(b)
 	if err != nil {
 		return &InputError{Path: k.Origin(config.path), Want: "a kernel's .config", Err: err}
+	}
+	if !bytes.HasSuffix(b, []byte("\n")) { // kconfig ends every line
+		return &InputError{Path: k.Origin(config.path), Want: "a kernel's .config", Got: "cut off: its last line has no end"}
 	}
 	if cc, ok := cfg.Lookup("CC_VERSION_TEXT"); ok && cc != k.Compiler { // since Linux 4.18
 		return k.mismatch(config, image, "config for the compiler "+cc, "that for "+k.Compiler)

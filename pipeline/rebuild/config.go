@@ -60,9 +60,14 @@ func (c *shippedConfig) compilerText() string { return c.Get("CC_VERSION_TEXT") 
 
 const autoconf, dotConfig = "include/generated/autoconf.h", ".config"
 
-// checkShipped compares the shipped .config with the shipped autoconf.h, of which one made the other. That takes
-// milliseconds and tells a damaged or edited file before kbuild works for nothing.
-func checkShipped(config *shippedConfig, k *pkgfmt.Kernel) error {
+// CheckConfig compares the shipped .config with the shipped autoconf.h, of which one made the other. That takes
+// milliseconds and tells a damaged or edited file before kbuild works for nothing. Errors: *pkgfmt.InputError,
+// *pkgfmt.MismatchError.
+func CheckConfig(k *pkgfmt.Kernel) error {
+	config, err := readConfig(k.Config, k.Origin(k.Config))
+	if err != nil {
+		return err
+	}
 	path := filepath.Join(k.Headers, autoconf)
 	made, err := readOptions(path, autoconfLine)
 	if errors.Is(err, fs.ErrNotExist) {

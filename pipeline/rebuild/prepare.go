@@ -85,9 +85,6 @@ func Prepare(ctx context.Context, c *cache.Cache, src *source.Tree, k *pkgfmt.Ke
 	if err != nil {
 		return nil, err
 	}
-	if err := checkShipped(config, k); err != nil {
-		return nil, err
-	}
 	if err := checkPrograms(config); err != nil {
 		return nil, err
 	}
