@@ -246,17 +246,3 @@ func (r *Result) Touched() []*unit.Item {
 	}
 	return out
 }
-
-// MustCarry says whether a reference from carried code has to lead to code or data of the update itself, because what
-// the running kernel has there is another thing or none.
-func (r *Result) MustCarry(ref unit.Ref, from *unit.Item) bool {
-	it := ref.To
-	if it == nil {
-		return false
-	}
-	root := it
-	for root.Parent != nil {
-		root = root.Parent
-	}
-	return r.PreOf(it) == nil || r.local[root] || it.Parent == from || from.Parent == it || r.changed[root] && (ref.Direct || it != root)
-}
