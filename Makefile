@@ -2,7 +2,7 @@
 # make test      every test, those in VMs included
 # make packages  the .deb and .rpm of splicectl, in dist/
 # make bench     times and memory of an update, cold and warm
-# make lint      gofmt and go vet
+# make lint      gofmt, go vet and staticcheck
 # make fuzz      every fuzz target, FUZZTIME (60s) each
 #
 # Each first installs from apt what is missing (ci/setup). Downloads are kept in $LIVESPLICE_DOWNLOADS, by default
@@ -32,6 +32,7 @@ bench: setup
 lint: setup
 	@files=$$(gofmt -l ci cmd kconfig kmod pipeline pkgfmt) && if [ -n "$$files" ]; then echo "not gofmt'ed:"; echo "$$files"; exit 1; fi
 	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.6.1 ./...
 
 vet: lint
 
