@@ -88,7 +88,7 @@ func (o *Options) check() error {
 	if _, err := mail.ParseAddress(pkgfmt.Maintainer()); err != nil {
 		return bad("environment DEBFULLNAME, DEBEMAIL", "%q is not of the form Name <mail@host>", pkgfmt.Maintainer())
 	}
-	if s, ok := os.LookupEnv("SOURCE_DATE_EPOCH"); ok {
+	if s := os.Getenv("SOURCE_DATE_EPOCH"); s != "" {
 		// An rpm holds times in 32 bits.
 		if n, err := strconv.ParseInt(s, 10, 64); err != nil || n <= 0 || n >= 1<<32 {
 			return bad("environment SOURCE_DATE_EPOCH", "%q is not a number of seconds between 1970 and 2106", s)

@@ -40,7 +40,7 @@ func (c *diffCmd) Run(e *env) error {
 	}
 	r, err := diff.Compare(c.Post, pre, post)
 	if err != nil {
-		return err
+		return &pkgfmt.InputError{Path: c.Post, Want: "an object of the kernel, compiled with -ffunction-sections -fdata-sections", Err: err}
 	}
 	x, refused := c.extract(r)
 	if c.JSON {

@@ -35,12 +35,12 @@ func TestMain(m *testing.M) {
 type cleaning struct{ m *testing.M }
 
 func (e cleaning) Run() int {
-	code := e.m.Run()
-	if s, err := shared(); err == nil {
-		os.RemoveAll(s.unpacked)
-	}
-	return code
+	defer func() { os.RemoveAll(unpacked) }()
+	return e.m.Run()
 }
+
+// unpacked is the folder of material, once it is made.
+var unpacked string
 
 // fixedIn is the Debian version from which on kernels have the fix in testdata/patches/fcntl-immutable-hint.patch.
 const fixedIn = "6.1.192-1"
@@ -72,9 +72,10 @@ var shared = sync.OnceValues(func() (*material, error) {
 		return nil, err
 	}
 	m.newHeaders, m.newSource = newest.Headers, newest.Source
-	if m.unpacked, err = os.MkdirTemp("", "livesplice-kernel-"); err != nil {
+	if unpacked, err = os.MkdirTemp("", "livesplice-kernel-"); err != nil {
 		return nil, err
 	}
+	m.unpacked = unpacked
 	for _, deb := range []string{m.files.Headers, m.files.HeadersCommon} {
 		if _, err := process.Run(ctx, process.Cmd{Path: "dpkg-deb", Args: []string{"-x", deb, m.unpacked}}); err != nil {
 			return nil, err

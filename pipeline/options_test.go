@@ -1,0 +1,52 @@
+package pipeline
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"livesplice/kconfig"
+)
+
+func TestOptionsCheck(t *testing.T) {
+	dir := t.TempDir()
+	good := func() Options {
+		return Options{Patches: []string{"p"}, Source: "s", Kernel: []string{"k"}, Engine: "auto", Formats: []string{"rpm", "deb", "rpm"},
+			Out: filepath.Join(dir, "not/there"), Revision: 1}
+	}
+	for _, tc := range []struct {
+		name   string
+		change func(o *Options)
+		want   string // "": accepted
+	}{
+		{"as they should be", func(*Options) {}, ""},
+		{"no patch", func(o *Options) { o.Patches = nil }, `argument PATCH: at least one patch is needed`},
+		{"no kernel", func(o *Options) { o.Kernel = nil }, `flag "--kernel": the shipped kernel packages are needed: image and headers`},
+		{"description with a line end", func(o *Options) { o.Description = "one\ntwo, größer" }, ""},
+		{"description that steers a terminal", func(o *Options) { o.Description = "\x1b[31mred" }, `flag "--description": not printable UTF-8 text`},
+		{"description that is not UTF-8", func(o *Options) { o.Description = "\xff" }, `flag "--description": not printable UTF-8 text`},
+		{"longest description", func(o *Options) { o.Description = strings.Repeat("x", 4096) }, ""},
+		{"description too long", func(o *Options) { o.Description = strings.Repeat("x", 4097) }, `flag "--description": 4097 bytes, at most 4096 are allowed`},
+		{"highest revision", func(o *Options) { o.Revision = 1 << 30 }, ""},
+		{"revision too high", func(o *Options) { o.Revision = 1<<30 + 1 }, `flag "--revision": 1073741825 is not a number from 1 to 1073741824`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := good()
+			tc.change(&o)
+			err := o.check()
+			var usage *kconfig.UsageError
+			if tc.want == "" && err != nil || tc.want != "" && (!errors.As(err, &usage) || err.Error() != tc.want) {
+				t.Fatalf("got  %v\nwant %s", err, tc.want)
+			}
+			if tc.want == "" && !slices.Equal(o.Formats, []string{"deb", "rpm"}) {
+				t.Errorf("formats %q, want each once, in order", o.Formats)
+			}
+		})
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
