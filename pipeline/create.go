@@ -64,6 +64,9 @@ func Create(ctx context.Context, opts Options, stages *Stages) (*Result, error) 
 	if c.cache, err = cache.Open(opts.Cache); err != nil {
 		return nil, err
 	}
+	if root := c.cache.Root(); !source.KbuildPath(root) {
+		return nil, &kconfig.UsageError{Thing: `flag "--cache"`, Reason: fmt.Sprintf("the path of folder %q has a character in it that kbuild cannot take", root)}
+	}
 	for _, s := range []struct {
 		name string
 		fn   func(context.Context) (string, error)

@@ -135,6 +135,11 @@ func newPlan(ctx context.Context, tree *rebuild.Tree, parsed []*patch.Patch, pla
 	for _, o := range owners {
 		switch o.Kind {
 		case rebuild.BuiltIn, rebuild.Library:
+			if o.Source == o.File && files[o.File] == nil {
+				refused = append(refused, diff.Refusal{Code: codeConfig, Unit: o.File, Subject: "build",
+					Reason: "the patch removes or renames a file that the kernel is built from", Remedy: "keep the file under its name, and change its functions"})
+				continue
+			}
 			u := units[o.Unit]
 			if u == nil {
 				u = &PlannedUnit{Object: o.Unit, Source: o.Source, Target: o.Target}

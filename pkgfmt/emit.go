@@ -54,7 +54,7 @@ func newEmission(info *nfpm.Info, maintainer string, mtime time.Time) (*emission
 	}
 	stage, err := os.MkdirTemp("", "livesplice-emit-*")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("folder %q for temporary files: %w", os.TempDir(), err)
 	}
 	info.Platform = "linux"
 	info.Maintainer = maintainer

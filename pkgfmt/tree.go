@@ -65,9 +65,22 @@ func openTree(ctx context.Context, c Store, origin string) (*tree, error) {
 		if p := t.facts.Package; p != nil {
 			got += " (" + p.Format.String() + " package " + p.Name + ")"
 		}
+		if t.facts.Package == nil && t.holdsPackages() {
+			got = "a folder with packages in it, but not unpacked: give the packages themselves"
+		}
 		return nil, &InputError{Path: origin, Want: "a kernel's image, headers or modules", Got: got}
 	}
 	return t, nil
+}
+
+// holdsPackages says whether a folder has package files in it.
+func (t *tree) holdsPackages() bool {
+	for _, glob := range []string{"*.deb", "*.rpm"} {
+		if found, _ := filepath.Glob(filepath.Join(globQuote(t.root), glob)); len(found) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // unpack fills root from a package, once for each content of it.

@@ -69,8 +69,8 @@ type Refusal struct {
 
 func (e *Refusal) Error() string { return fmt.Sprintf("file %q: %s (%s)", e.File, e.Reason, e.Remedy) }
 
-// errorLine matches an error as gcc, clang, ld and modpost print it.
-var errorLine = regexp.MustCompile(`(?m)^(?:(\S+?):(\d+):(?:\d+:)? (?:fatal )?error: .*|ERROR: modpost: .*|(?:\S+: )?ld: .*|\S+: error: .*)$`)
+// errorLine matches an error as gcc, clang, as, ld and modpost print it.
+var errorLine = regexp.MustCompile(`(?m)^(?:(\S+?):(\d+):(?:\d+:)? (?:fatal )?[Ee]rror: .*|ERROR: modpost: .*|(?:\S+: )?ld: .*|\S+: (?:fatal )?error: .*)$`)
 
 // firstError finds the first error line in a log and makes paths below the given folders relative.
 func firstError(log string, roots ...string) string {

@@ -30,9 +30,7 @@ func openFolder(ctx context.Context, path string) (*Tree, error) {
 	if !isSource(dir) {
 		return fail("a folder without a kernel's Makefile, Kconfig, Kbuild and scripts/Makefile.build", nil)
 	}
-	// Source: "source directory cannot contain spaces or colons", Makefile, v6.1. The other characters would have to be
-	// quoted in recorded commands.
-	if strings.ContainsAny(dir, " :\t\n'\"\\$%#;&|<>()*?[]`") {
+	if !KbuildPath(dir) {
 		return fail("a folder whose path has a character in it that kbuild cannot take", nil)
 	}
 	// Source: target outputmakefile, Makefile, v6.1.
@@ -55,6 +53,11 @@ func openFolder(ctx context.Context, path string) (*Tree, error) {
 	}
 	return &Tree{Origin: path, Dir: dir, ID: id, Version: v}, nil
 }
+
+// KbuildPath says whether kbuild can work with a path.
+// Source: "source directory cannot contain spaces or colons", Makefile, v6.1. The other characters would have to be quoted
+// in recorded commands.
+func KbuildPath(path string) bool { return !strings.ContainsAny(path, " :\t\n'\"\\$%#;&|<>()*?[]`") }
 
 // folderID is a sha256 over the names of all files and what their inodes say. Reading 80,000 files would take ten
 // seconds; this takes 0.3, and is as sound, since no content changes without the ctime of its inode. It is not the same on
