@@ -61,12 +61,22 @@ func emitUpdate(t *testing.T, spec UpdateSpec, format Format) string {
 	return path
 }
 
+// hostDir is the folder of hostProgram, once it is made.
+var hostDir string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(hostDir)
+	os.Exit(code)
+}
+
 // hostProgram builds splicectl once for all tests.
 var hostProgram = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "livesplice-test-*")
 	if err != nil {
 		return "", err
 	}
+	hostDir = dir
 	program := filepath.Join(dir, "splicectl")
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", program, "livesplice/cmd/splicectl")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
