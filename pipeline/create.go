@@ -120,24 +120,12 @@ func (c *creation) inputs(ctx context.Context) (string, error) {
 
 // requirements refuses a kernel that lacks what livepatch needs.
 func (c *creation) requirements() error {
-	data, err := os.ReadFile(c.kernel.Config)
+	unmet, refused, err := Requirements(c.kernel)
 	if err != nil {
 		return err
 	}
-	cfg, err := kconfig.Parse(data)
-	if err != nil {
-		return &pkgfmt.InputError{Path: c.kernel.Origin(c.kernel.Config), Want: "a kernel's .config", Err: err}
-	}
-	release, err := kconfig.ParseRelease(c.kernel.Release, c.kernel.Banner)
-	if err != nil {
-		return err
-	}
-	var refused diff.Refusals
-	for _, u := range kconfig.Requirements(cfg, release) {
-		if u.Level == kconfig.Refused {
-			refused = append(refused, diff.Refusal{Code: codeConfigRq, Unit: c.kernel.Release, Subject: u.Option,
-				Reason: fmt.Sprintf("%s is needed, the kernel has %s: %s", u.Want, u.Have, u.Why), Remedy: u.Remedy})
-		} else {
+	for _, u := range unmet {
+		if u.Level != kconfig.Refused {
 			c.stages.Note("%s=%s: %s", u.Option, u.Have, u.Why)
 		}
 	}

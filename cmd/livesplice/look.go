@@ -2,10 +2,8 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"livesplice/kconfig"
-	"livesplice/kmod/diff"
 	"livesplice/pipeline"
 	"livesplice/pkgfmt"
 )
@@ -56,26 +54,13 @@ func (c *checkCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	data, err := os.ReadFile(k.Config)
+	unmet, refused, err := pipeline.Requirements(k)
 	if err != nil {
 		return err
 	}
-	cfg, err := kconfig.Parse(data)
-	if err != nil {
-		return &pkgfmt.InputError{Path: k.Origin(k.Config), Want: "a kernel's .config", Err: err}
-	}
-	release, err := kconfig.ParseRelease(k.Release, k.Banner)
-	if err != nil {
-		return err
-	}
-	r := checkReport{Release: k.Release, Engine: "livepatch", Unmet: kconfig.Requirements(cfg, release)}
-	var refused diff.Refusals
-	for _, u := range r.Unmet {
-		if u.Level == kconfig.Refused {
-			r.Engine = "none"
-			refused = append(refused, diff.Refusal{Code: "kernel-config", Unit: k.Release, Subject: u.Option,
-				Reason: fmt.Sprintf("%s is needed, the kernel has %s: %s", u.Want, u.Have, u.Why), Remedy: u.Remedy})
-		}
+	r := checkReport{Release: k.Release, Engine: "livepatch", Unmet: unmet}
+	if len(refused) > 0 {
+		r.Engine = "none"
 	}
 	if c.JSON {
 		err = e.json(r)

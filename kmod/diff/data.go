@@ -21,14 +21,6 @@ func (r *Result) data() error {
 		if it.Kind != unit.Datum && it.Kind != unit.Anonymous {
 			continue
 		}
-		if what := leftOut(it.Section.Name); what != "" {
-			if r.PreOf(it) == nil && it.Kind == unit.Datum || r.PreOf(it) == nil && strings.HasPrefix(it.Section.Name, "___ksymtab") {
-				r.note("%s: new %s, left out until the next boot: nothing that runs now can use it", it.Section.Name, what)
-			}
-			if r.PreOf(it) == nil {
-				continue
-			}
-		}
 		if pre := r.PreOf(it); pre == nil {
 			r.newDatum(it, postUsed[it])
 		} else {
@@ -76,7 +68,11 @@ func ordinary(section string) bool {
 
 func (r *Result) newDatum(it *unit.Item, used bool) {
 	sec := it.Section.Name
-	switch table := bootTable(sec); {
+	switch table, what := bootTable(sec), leftOut(sec); {
+	case what != "":
+		if it.Kind == unit.Datum || strings.HasPrefix(sec, "___ksymtab") {
+			r.note("%s: new %s, left out until the next boot: nothing that runs now can use it", sec, what)
+		}
 	case table != "":
 		r.change(it, New)
 		r.refusePost(TableChanged, it, "new "+table+": the kernel reads "+sec+" only at boot or when a module loads",
@@ -154,7 +150,7 @@ func (r *Result) removed(preUsed map[*unit.Item]bool) {
 		switch {
 		case it.Kind == unit.Function:
 			r.Counts.Removed++
-			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Removed, item: it})
+			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Removed})
 		case table != "":
 			r.change(it, Removed)
 			r.refuse(TableChanged, it, table+" removed: the running kernel keeps it", "take the removal out of the patch")

@@ -30,8 +30,6 @@ type Change struct {
 	Verdict Verdict `json:"verdict"`
 	// Why tells for a changed function what differs: "code", "size", "reference to X", "entry in __bug_table", "cold part".
 	Why string `json:"why,omitempty"`
-
-	item *unit.Item
 }
 
 // Result is what differs between the two objects of a unit.
@@ -140,10 +138,10 @@ func (r *Result) functions() error {
 		switch pre := r.PreOf(it); {
 		case pre == nil:
 			r.Counts.New++
-			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: New, item: it})
+			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: New})
 		case why[it] != "":
 			r.Counts.Changed++
-			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Changed, Why: why[it], item: it})
+			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Changed, Why: why[it]})
 			if strings.HasPrefix(pre.Section.Name, ".exit.") {
 				r.note("%s changed: exit code of what is built in never runs", it.Name)
 				continue
@@ -222,7 +220,7 @@ func (r *Result) note(format string, args ...any) {
 }
 
 func (r *Result) change(it *unit.Item, v Verdict) {
-	r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "datum", Verdict: v, item: it})
+	r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "datum", Verdict: v})
 }
 
 func (r *Result) refuse(code Code, pre *unit.Item, reason, remedy string) {
