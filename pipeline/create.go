@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -42,6 +43,8 @@ type creation struct {
 	image  *vmlinux.Image
 	vers   vmlinux.Symvers
 
+	headers map[string][]byte // of a Trial
+
 	refused diff.Refusals
 	units   []link.Unit
 	link    *link.Plan
@@ -50,12 +53,30 @@ type creation struct {
 	debug   string // what the check against debug information found
 }
 
-// Create turns patches into packages. Nothing is left in Options.Out when it fails. ExitCode tells what kind its
-// error is of; all refusals and all mismatches are in it at once.
-func Create(ctx context.Context, opts Options, stages *Stages) (*Result, error) {
-	if err := opts.check(); err != nil {
-		return nil, err
+// stage is one step of an update; its text is what it found, for people.
+type stage struct {
+	name string
+	fn   func(*creation, context.Context) (string, error)
+}
+
+// The stages up to the finished module. What the first ones give is the same for all updates of one kernel: see Prepare.
+var (
+	readingStages = []stage{{"inputs", (*creation).inputs}, {"prepare", (*creation).prepare}}
+	makingStages  = []stage{{"plan", (*creation).planUnits}, {"diff", (*creation).rebuildAndDiff}, {"match", (*creation).match},
+		{"link", (*creation).linkModule}, {"verify", (*creation).verify}}
+)
+
+func (c *creation) run(ctx context.Context, stages ...stage) error {
+	for _, s := range stages {
+		if err := c.stages.run(s.name, func() (string, error) { return s.fn(c, ctx) }); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// newCreation opens the cache.
+func newCreation(opts Options, stages *Stages) (*creation, error) {
 	if opts.Jobs <= 0 {
 		opts.Jobs = runtime.NumCPU()
 	}
@@ -67,16 +88,21 @@ func Create(ctx context.Context, opts Options, stages *Stages) (*Result, error) 
 	if root := c.cache.Root(); !source.KbuildPath(root) {
 		return nil, &kconfig.UsageError{Thing: `flag "--cache"`, Reason: fmt.Sprintf("the path of folder %q has a character in it that kbuild cannot take", root)}
 	}
-	for _, s := range []struct {
-		name string
-		fn   func(context.Context) (string, error)
-	}{
-		{"inputs", c.inputs}, {"prepare", c.prepare}, {"plan", c.planUnits}, {"diff", c.rebuildAndDiff}, {"match", c.match},
-		{"link", c.linkModule}, {"verify", c.verify},
-	} {
-		if err := stages.run(s.name, func() (string, error) { return s.fn(ctx) }); err != nil {
-			return nil, err
-		}
+	return c, nil
+}
+
+// Create turns patches into packages. Nothing is left in Options.Out when it fails. ExitCode tells what kind its
+// error is of; all refusals and all mismatches are in it at once.
+func Create(ctx context.Context, opts Options, stages *Stages) (*Result, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	c, err := newCreation(opts, stages)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.run(ctx, slices.Concat(readingStages, makingStages)...); err != nil {
+		return nil, err
 	}
 	var res *Result
 	err = stages.run("package", func() (text string, err error) {

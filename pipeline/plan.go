@@ -69,22 +69,31 @@ func readPatches(files []string) ([]*patch.Patch, []PlannedPatch, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		p, err := patch.Parse(f, data)
+		p, pp, err := parsePatch(f, data)
 		if err != nil {
 			return nil, nil, err
 		}
-		pp := PlannedPatch{Name: filepath.Base(f), data: data}
-		for _, c := range p.Files() {
-			pp.Files = append(pp.Files, c.Path)
-			if c.OldPath != "" && c.OldPath != c.Path {
-				pp.Files = append(pp.Files, c.OldPath)
-			}
-		}
-		slices.Sort(pp.Files)
-		pp.Files = slices.Compact(pp.Files)
 		parsed, planned = append(parsed, p), append(planned, pp)
 	}
 	return parsed, planned, nil
+}
+
+// parsePatch parses one patch.
+func parsePatch(name string, data []byte) (*patch.Patch, PlannedPatch, error) {
+	p, err := patch.Parse(name, data)
+	if err != nil {
+		return nil, PlannedPatch{}, err
+	}
+	pp := PlannedPatch{Name: filepath.Base(name), data: data}
+	for _, c := range p.Files() {
+		pp.Files = append(pp.Files, c.Path)
+		if c.OldPath != "" && c.OldPath != c.Path {
+			pp.Files = append(pp.Files, c.OldPath)
+		}
+	}
+	slices.Sort(pp.Files)
+	pp.Files = slices.Compact(pp.Files)
+	return p, pp, nil
 }
 
 // maxPatch bounds a patch file, in bytes. The largest of a stable kernel's point releases has some 5 MB.

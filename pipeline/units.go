@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,7 @@ func (c *creation) planUnits(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	maps.Copy(p.files, c.headers)
 	c.plan, c.refused = p, refused
 	for _, i := range p.Ignored {
 		c.stages.Note("%s: %s, ignored", i.File, i.Reason)
