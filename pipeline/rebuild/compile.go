@@ -88,19 +88,30 @@ func (t *Tree) compile(ctx context.Context, r *record, files map[string][]byte, 
 		_, err := t.cc(ctx, r, r.Command.Words, t.Source, out, cost)
 		return err
 	}
-	var own string // the unit's folder is real in the overlay, so that most `#include "../x.h"` are right at once
-	if rel, ok := strings.CutPrefix(r.Command.Input, t.Source+"/"); ok {
-		own = filepath.Dir(filepath.Clean(rel))
-	}
-	return t.overlaid(files, own, func(ov *overlay) ([]string, error) {
-		words := make([]string, len(r.Command.Words))
-		for i, w := range r.Command.Words {
-			words[i] = moved(w, t.Source, ov.dir)
-		}
+	return t.overlaid(files, r.folder(t), func(ov *overlay) ([]string, error) {
+		words := ov.words(r.Command.Words)
 		// Before the input, so that the last word stays the source file.
 		words = slices.Insert(words, len(words)-1, "-fdebug-prefix-map="+ov.dir+"="+t.Source)
 		return t.cc(ctx, r, words, ov.dir, out, cost)
 	})
+}
+
+// folder is the one of the unit's source, relative to the tree; "" if it is elsewhere. It is real in an overlay, so that
+// most `#include "../x.h"` are right at once.
+func (r *record) folder(t *Tree) string {
+	if rel, ok := strings.CutPrefix(r.Command.Input, t.Source+"/"); ok {
+		return filepath.Dir(filepath.Clean(rel))
+	}
+	return ""
+}
+
+// words are a command's, with the overlay in the place of the folder that it covers.
+func (o *overlay) words(command []string) []string {
+	words := make([]string, len(command))
+	for i, w := range command {
+		words[i] = moved(w, o.base, o.dir)
+	}
+	return words
 }
 
 // overlaid runs a compiler on an overlay of the source, again if it read files past the overlay. own is a folder that

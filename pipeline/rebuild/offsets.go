@@ -71,11 +71,7 @@ func (t *Tree) sameOffsets(ctx context.Context, unit string, inv invocation, fil
 	defer os.RemoveAll(scratch)
 	out := filepath.Join(scratch, "out.s")
 	err = t.overlaid(files, "", func(ov *overlay) ([]string, error) {
-		words := make([]string, len(inv.Words))
-		for i, w := range inv.Words {
-			words[i] = moved(w, t.Source, ov.dir)
-		}
-		return t.run(ctx, unit, t.Object, words, ov.dir, out, new(Cost))
+		return t.run(ctx, unit, t.Object, ov.words(inv.Words), ov.dir, out, new(Cost))
 	})
 	if err != nil {
 		return false, err
