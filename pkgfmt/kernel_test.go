@@ -118,12 +118,41 @@ func checkKernel(t *testing.T, k *Kernel, parts kernelParts) {
 			t.Errorf("module %s: %s, %v, want an *InputError", name, path, err)
 		}
 	}
+	checkEveryModule(t, k)
 	builtin, err := k.ModulesBuiltin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if b, err := os.ReadFile(builtin); err != nil || string(b) != "kernel/fs/ext4/ext4.ko\n" {
 		t.Errorf("%s: %q, %v", builtin, b, err)
+	}
+}
+
+// checkEveryModule goes through the modules up to the one that is broken, and to the first.
+func checkEveryModule(t *testing.T, k *Kernel) {
+	t.Helper()
+	seen := map[string]string{}
+	err := k.EveryModule(t.Context(), func(name, path string, image []byte) error {
+		if string(image) != "\x7fELF the module "+name {
+			t.Errorf("module %s: %q", name, image)
+		}
+		seen[name] = path
+		return nil
+	})
+	var input *InputError
+	if !errors.As(err, &input) || !strings.Contains(err.Error(), "broken.ko.xz") {
+		t.Errorf("a broken module: %v", err)
+	}
+	if want := "lib/modules/" + sampleRelease + "/kernel/fs/xfs/xfs.ko"; seen["xfs"] != want {
+		t.Errorf("paths by name %q, want %q among them", seen, want)
+	}
+	calls := 0
+	err = k.EveryModule(t.Context(), func(string, string, []byte) error {
+		calls++
+		return ErrStop
+	})
+	if err != nil || calls != 1 {
+		t.Errorf("ended by ErrStop: %d calls, %v", calls, err)
 	}
 }
 

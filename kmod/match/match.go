@@ -26,6 +26,15 @@ const (
 	None Proof = "none"
 )
 
+// Reasons for which the shipped binary does not have a function of the unit.
+const (
+	// Overridden: the function is weak, and the link took another unit's definition.
+	Overridden = "weak, overridden"
+	// Discarded: exit code of what is built in, which the linker script drops.
+	// Source: EXIT_TEXT and EXIT_CALL, include/asm-generic/vmlinux.lds.h, v6.1.
+	Discarded = "discarded exit code"
+)
+
 // Function is what matching says of one function of the unit.
 type Function struct {
 	Name    string `json:"name"`
@@ -39,6 +48,8 @@ type Function struct {
 	Patched int `json:"patched,omitempty"`
 	// Why explains None.
 	Why string `json:"why,omitempty"`
+	// Absent is the reason of the kernel's link for which a function is rightly not located: Overridden or Discarded.
+	Absent string `json:"absent,omitempty"`
 
 	item *unit.Item
 }
@@ -307,7 +318,7 @@ func (m *matcher) result() *Result {
 				r.Strict++
 			}
 		default:
-			out.Why = m.explain(f).Reason
+			out.Why, out.Absent = m.explain(f).Reason, f.absent()
 			r.Unmatched++
 		}
 		r.Functions = append(r.Functions, out)
@@ -320,13 +331,13 @@ func (m *matcher) result() *Result {
 func (m *matcher) explain(f *function) Difference {
 	d := Difference{Unit: m.unit, Subject: f.item.Name}
 	switch {
-	case f.named == 0 && strings.HasPrefix(f.item.Section.Name, ".exit."):
+	case f.absent() == Discarded:
 		d.Reason = "discarded: built-in code has no exit functions"
 	case f.named == 0:
 		d.Reason = "the shipped binary has no function of this name"
 	case len(f.candidates) > 1:
 		d.Reason = fmt.Sprintf("%d functions of this name are equal to it, and nothing tells which is this one", len(f.candidates))
-	case f.item.Weak():
+	case f.absent() == Overridden:
 		d = *f.nearest
 		d.Reason = "weak, and overridden by another definition: " + d.Reason
 	case f.nearest != nil:
@@ -335,6 +346,17 @@ func (m *matcher) explain(f *function) Difference {
 		d.Reason = "contradicts what other functions of the unit refer to"
 	}
 	return d
+}
+
+// absent is the reason for which the link left a function out, "" for one that should have been located.
+func (f *function) absent() string {
+	switch {
+	case f.named == 0 && strings.HasPrefix(f.item.Section.Name, ".exit."):
+		return Discarded
+	case f.item.Weak() && f.nearest != nil && len(f.candidates) == 0:
+		return Overridden
+	}
+	return ""
 }
 
 // Located says where a function or datum of pre is, by proof; ok is false when it is not known.

@@ -173,7 +173,7 @@ func Join(errs ...error) error {
 func (r *Result) Unexplained() error {
 	var all Mismatch
 	for _, f := range r.m.functions {
-		if f.found == nil && !f.item.Weak() && !(f.named == 0 && strings.HasPrefix(f.item.Section.Name, ".exit.")) {
+		if f.found == nil && f.absent() == "" {
 			all.Differences = append(all.Differences, r.m.explain(f))
 		}
 	}

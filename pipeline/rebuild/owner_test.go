@@ -76,6 +76,40 @@ func TestOwner(t *testing.T) {
 	}
 }
 
+// TestEveryUnit holds the list against what is asked for one by one.
+func TestEveryUnit(t *testing.T) {
+	s := shippedTree(t)
+	units, err := s.tree.EveryUnit(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[Kind]int{}
+	for i, u := range units {
+		kinds[u.Kind]++
+		if u.Unit == "" || u.Target == "" || (u.Module == "") != (u.Target == "vmlinux") {
+			t.Errorf("%+v is not a unit", u)
+		}
+		if i%1000 == 0 {
+			owners, err := s.tree.Owner(t.Context(), []string{u.File})
+			if err != nil || !slices.Contains(owners, u) {
+				t.Errorf("%+v is not among its file's owners %+v (%v)", u, owners, err)
+			}
+		}
+	}
+	if kinds[BuiltIn] < 2000 || kinds[Library] < 50 || kinds[InModule] < 8000 || len(kinds) != 3 {
+		t.Errorf("units by kind: %v", kinds)
+	}
+	for _, want := range []Owner{
+		{File: "fs/namei.c", Kind: BuiltIn, Unit: "fs/namei.o", Source: "fs/namei.c", Target: "vmlinux"},
+		{File: "lib/string.c", Kind: Library, Unit: "lib/string.o", Source: "lib/string.c", Target: "vmlinux"},
+		{File: "virt/kvm/kvm_main.c", Kind: InModule, Unit: "arch/x86/kvm/../../../virt/kvm/kvm_main.o", Source: "virt/kvm/kvm_main.c", Target: "kvm", Module: "arch/x86/kvm/kvm.ko"},
+	} {
+		if !slices.Contains(units, want) {
+			t.Errorf("%+v is not in the list", want)
+		}
+	}
+}
+
 // TestOwnersAgainstShippedModules compares the modules that the index knows with those that Debian ships, and with
 // the list of what is built in.
 func TestOwnersAgainstShippedModules(t *testing.T) {
