@@ -1,0 +1,142 @@
+// Package finding reads changed code for what is safe to apply and yet worth a reviewer's attention: locks that change
+// hands, and functions that tasks wait in. It only warns. What must not be applied is refused by packages diff and layout.
+package finding
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"livesplice/kmod/diff"
+	"livesplice/kmod/unit"
+)
+
+// Code names a kind of warning. Each is described in docs/refusals.md, under "Warnings".
+type Code string
+
+// The codes that this package gives.
+const (
+	LockBalance   Code = "lock-balance-changed" // a function returns with a lock that it did not return with before, or without one
+	LockAdded     Code = "lock-added"           // replaced code takes a lock in more places than the old code
+	LockRemoved   Code = "lock-removed"         // replaced code takes a lock in fewer places than the old code
+	SleepsForever Code = "sleeps-forever"       // tasks wait in a replaced function for as long as it takes
+)
+
+// Warning is one thing to look at before an update is applied. It does not change the exit code.
+type Warning struct {
+	Code    Code   `json:"code"`
+	Unit    string `json:"unit"`             // source file, relative to the tree
+	Subject string `json:"subject"`          // function
+	Source  string `json:"source,omitempty"` // file:line where the subject is defined, when known
+	Reason  string `json:"reason"`
+	Remedy  string `json:"remedy"`
+}
+
+func (w Warning) String() string {
+	where := w.Unit
+	if w.Source != "" {
+		where = w.Source
+	}
+	return fmt.Sprintf("%s: %s: %s [%s]; %s", where, w.Subject, w.Reason, w.Code, w.Remedy)
+}
+
+// Warnings are all warnings of an update or a unit.
+type Warnings []Warning
+
+// Sort puts warnings in a stable order: by unit, subject, code.
+func (w Warnings) Sort() {
+	sort.SliceStable(w, func(i, j int) bool {
+		a, b := w[i], w[j]
+		if a.Unit != b.Unit {
+			return a.Unit < b.Unit
+		}
+		if a.Subject != b.Subject {
+			return a.Subject < b.Subject
+		}
+		return a.Code < b.Code
+	})
+}
+
+// Look gives the warnings on a compared unit. Code that cannot be followed, since it holds instructions that are not known
+// or since its machine is not x86-64, is passed over: a warning is a help, not a proof.
+func Look(r *diff.Result) (Warnings, error) {
+	pre, err := newSide(r.Pre)
+	if err != nil {
+		return nil, fmt.Errorf("%s: pre: %w", r.Unit, err)
+	}
+	post, err := newSide(r.Post)
+	if err != nil {
+		return nil, fmt.Errorf("%s: post: %w", r.Unit, err)
+	}
+	l := &look{Result: r, pre: pre, post: post}
+	l.functions()
+	l.locks()
+	l.sleeps()
+	l.found.Sort()
+	return l.found, nil
+}
+
+// look is one run of Look.
+type look struct {
+	*diff.Result
+	pre, post *side
+	brought   []*unit.Item // functions of post that an update brings: replaced, new, and copies for their callers
+	gone      []*unit.Item // functions of pre without a counterpart
+	found     Warnings
+}
+
+// functions sorts out which the warnings are about; split-off parts go with their function.
+func (l *look) functions() {
+	touched := map[*unit.Item]bool{}
+	for _, pre := range l.Touched() {
+		touched[pre] = true
+	}
+	stays := map[*unit.Item]bool{}
+	for _, it := range l.Post.Items {
+		pre := l.PreOf(it)
+		stays[pre] = true
+		if it.Kind == unit.Function && it.Parent == nil && (pre == nil || touched[pre]) && !bootOnly(it) {
+			l.brought = append(l.brought, it)
+		}
+	}
+	for _, pre := range l.Pre.Items {
+		if pre.Kind == unit.Function && pre.Parent == nil && !stays[pre] && !bootOnly(pre) {
+			l.gone = append(l.gone, pre)
+		}
+	}
+}
+
+// bootOnly says whether a function is never run again in a kernel that has booted.
+func bootOnly(it *unit.Item) bool {
+	sec := it.Section.Name
+	return strings.HasPrefix(sec, ".init.") || strings.HasPrefix(sec, ".exit.") || strings.HasPrefix(sec, ".meminit.")
+}
+
+func (l *look) warn(code Code, it *unit.Item, reason, remedy string) {
+	l.found = append(l.found, Warning{Code: code, Unit: l.Unit, Subject: it.Name, Source: l.Post.Source(it), Reason: reason, Remedy: remedy})
+}
+
+// side is one of the two objects, with the control flow of those of its functions that were asked for.
+type side struct {
+	unit   *unit.Unit
+	tables unit.Tables
+	flows  map[*unit.Item]*flow
+}
+
+func newSide(u *unit.Unit) (*side, error) {
+	tables, err := u.Tables()
+	return &side{unit: u, tables: tables, flows: map[*unit.Item]*flow{}}, err
+}
+
+// flow is a function's control flow; nil if it cannot be followed.
+func (s *side) flow(it *unit.Item) *flow {
+	for it != nil && it.Parent != nil {
+		it = it.Parent
+	}
+	f, known := s.flows[it]
+	if !known && it != nil {
+		f = newFlow(s.unit, it, s.tables)
+		s.flows[it] = f
+	}
+	return f
+}
