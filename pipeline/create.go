@@ -12,6 +12,7 @@ import (
 
 	"livesplice/kconfig"
 	"livesplice/kmod/diff"
+	"livesplice/kmod/finding"
 	"livesplice/kmod/link"
 	"livesplice/kmod/vmlinux"
 	"livesplice/pipeline/cache"
@@ -45,12 +46,13 @@ type creation struct {
 
 	headers map[string][]byte // of a Trial
 
-	refused diff.Refusals
-	units   []link.Unit
-	link    *link.Plan
-	id      string
-	module  []byte
-	debug   string // what the check against debug information found
+	refused  diff.Refusals
+	warnings finding.Warnings
+	units    []link.Unit
+	link     *link.Plan
+	id       string
+	module   []byte
+	debug    string // what the check against debug information found
 }
 
 // stage is one step of an update; its text is what it found, for people.

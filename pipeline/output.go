@@ -152,6 +152,7 @@ func (c *creation) manifest() *livepatch.Manifest {
 		Format: livepatch.ManifestFormat, ID: c.id, Module: c.link.Module, ModuleFile: c.link.Module + ".ko",
 		ModuleSHA256: fmt.Sprintf("%x", sha256.Sum256(c.module)), Release: c.kernel.Release, BuildID: c.kernel.BuildID.String(), Arch: "amd64",
 		Revision: c.opts.Revision, Description: c.opts.Description, Fixes: c.opts.Fixes, Engine: livepatch.EngineLivepatch, Replace: !c.opts.Stack,
+		Warnings:  c.manifestWarnings(),
 		Toolchain: livepatch.Toolchain{Compiler: c.kernel.Compiler, Linker: c.kernel.Linker, Livesplice: Version()},
 	}
 	if m.Description == "" {

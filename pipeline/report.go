@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"livesplice/kmod/diff"
+	"livesplice/kmod/finding"
 	"livesplice/kmod/match"
 )
 
@@ -18,6 +19,8 @@ type Report struct {
 	Replace  bool         `json:"replace"`
 	Units    []UnitReport `json:"units"`
 	Packages []string     `json:"packages"`
+	// Warnings are what to look at before the update is applied. docs/refusals.md says what each code means.
+	Warnings finding.Warnings `json:"warnings,omitempty"`
 }
 
 // UnitReport is one unit of an update.
@@ -55,7 +58,7 @@ type SymbolReport struct {
 
 func (c *creation) report() *Report {
 	r := &Report{ID: c.id, Module: c.link.Module, Release: c.kernel.Release, BuildID: c.kernel.BuildID.String(), Compiler: c.kernel.Compiler,
-		Revision: c.opts.Revision, Replace: !c.opts.Stack}
+		Revision: c.opts.Revision, Replace: !c.opts.Stack, Warnings: c.warnings}
 	for _, u := range c.units {
 		ur := UnitReport{Source: u.Diff.Unit, Target: "vmlinux", Counts: u.Diff.Counts, Strict: u.Match.Strict, ByInsn: u.Match.ByInsn, Unmatched: u.Match.Unmatched}
 		proofs := map[string]match.Function{}

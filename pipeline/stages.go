@@ -65,8 +65,13 @@ func (s *Stages) cost(stage string, costs ...rebuild.Cost) {
 }
 
 // Note writes a line of narration.
-func (s *Stages) Note(format string, args ...any) {
+func (s *Stages) Note(format string, args ...any) { s.line("note", format, args...) }
+
+// Warn writes a line of narration that asks for a look at the patch.
+func (s *Stages) Warn(format string, args ...any) { s.line("warning", format, args...) }
+
+func (s *Stages) line(kind, format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(s.out, "%-8s          %s\n", "note", fmt.Sprintf(format, args...))
+	fmt.Fprintf(s.out, "%-8s          %s\n", kind, fmt.Sprintf(format, args...))
 }

@@ -14,6 +14,7 @@ import (
 
 	"livesplice/kmod/diff"
 	"livesplice/kmod/elfobj"
+	"livesplice/kmod/finding"
 	"livesplice/kmod/layout"
 	"livesplice/kmod/link"
 	"livesplice/kmod/vmlinux"
@@ -51,7 +52,7 @@ func (c *creation) rebuildAndDiff(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	results := make([]*diff.Result, len(c.plan.Units))
+	results := make([]*comparison, len(c.plan.Units))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.opts.Jobs)
 	for i, u := range c.plan.Units {
@@ -66,12 +67,13 @@ func (c *creation) rebuildAndDiff(ctx context.Context) (string, error) {
 	changed, added, functions := 0, 0, 0
 	for _, r := range results {
 		c.refused = append(c.refused, r.Refusals...)
+		c.warn(r.warnings)
 		changed, added, functions = changed+len(r.Replaced()), added+r.Counts.New, functions+r.Counts.Functions
 		for _, n := range r.Notes {
 			c.stages.Note("%s: %s", r.Unit, n)
 		}
 		if len(r.Replaced())+len(r.NewGlobals()) > 0 {
-			c.units = append(c.units, link.Unit{Diff: r})
+			c.units = append(c.units, link.Unit{Diff: r.Result})
 		}
 	}
 	if err := c.extract(); err != nil {
@@ -101,8 +103,14 @@ func relative(place, tree, unit string) string {
 	return filepath.Base(place)
 }
 
+// comparison is what is known of a unit before anything is extracted from it.
+type comparison struct {
+	*diff.Result
+	warnings finding.Warnings
+}
+
 // compareUnit compiles one unit twice and compares code, data and the layout of types.
-func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*diff.Result, error) {
+func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison, error) {
 	pre, err := c.compile(ctx, u, nil)
 	if err != nil {
 		return nil, err
@@ -127,7 +135,8 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*diff.Result
 			Reason: "the layout changes: " + ch.What + "; what exists of it in the running kernel keeps the old one",
 			Remedy: "keep the layout, and put what is new into a shadow variable"})
 	}
-	return r, nil
+	w, err := finding.Look(r)
+	return &comparison{Result: r, warnings: w}, err
 }
 
 // hasGlobal says whether the shipped kernel has a global symbol of a name.

@@ -9,6 +9,7 @@ import (
 	"livesplice/kconfig"
 	"livesplice/kmod/diff"
 	"livesplice/kmod/elfobj"
+	"livesplice/kmod/finding"
 	"livesplice/kmod/match"
 	"livesplice/kmod/unit"
 	"livesplice/kmod/vmlinux"
@@ -42,9 +43,19 @@ func (c *diffCmd) Run(e *env) error {
 	if err != nil {
 		return &pkgfmt.InputError{Path: c.Post, Want: "an object of the kernel, compiled with -ffunction-sections -fdata-sections", Err: err}
 	}
+	warnings, err := finding.Look(r)
+	if err != nil {
+		return err
+	}
 	x, refused := c.extract(r)
+	for _, w := range warnings {
+		fmt.Fprintf(e.stderr, "warning: %v\n", w)
+	}
 	if c.JSON {
-		if err := e.json(r); err != nil {
+		if err := e.json(struct {
+			*diff.Result
+			Warnings finding.Warnings `json:"warnings,omitempty"`
+		}{r, warnings}); err != nil {
 			return err
 		}
 	} else {

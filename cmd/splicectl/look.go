@@ -130,6 +130,9 @@ func (p *program) show(fs *flag.FlagSet) action {
 		for _, patch := range m.Patches {
 			row("patch", "%s", patch.Name)
 		}
+		for _, w := range m.Warnings {
+			row("warning", "%s: %s [%s]; %s", w.Subject, w.Reason, w.Code, w.Remedy)
+		}
 		row("compiler", "%s", m.Toolchain.Compiler)
 		for _, o := range m.Objects {
 			for _, f := range o.Functions {

@@ -71,6 +71,9 @@ type Manifest struct {
 	Replace bool `json:"replace"`
 	// Objects are the kernel image and modules that the update changes.
 	Objects []Object `json:"objects"`
+	// Warnings are what the update's makers were told to look at before it
+	// is applied. Nothing depends on them.
+	Warnings []Warning `json:"warnings,omitempty"`
 	// Toolchain says what built the update.
 	Toolchain Toolchain `json:"toolchain"`
 }
@@ -110,6 +113,20 @@ type Function struct {
 	New string `json:"new"`
 	// SHA256 is the hash of the bytes replaced, as shipped.
 	SHA256 string `json:"sha256"`
+}
+
+// Warning is one thing that deserves a look, though it is no reason not to
+// apply the update. docs/refusals.md describes the codes.
+type Warning struct {
+	Code string `json:"code"` // lock-added
+	// Unit is the source file, relative to the kernel's tree.
+	Unit string `json:"unit"`
+	// Subject is the function or datum.
+	Subject string `json:"subject"`
+	// Source is the subject's file:line, when known.
+	Source string `json:"source,omitempty"`
+	Reason string `json:"reason"`
+	Remedy string `json:"remedy"`
 }
 
 // Toolchain says what built an update. It serves people, nothing depends on it.

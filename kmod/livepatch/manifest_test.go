@@ -25,6 +25,7 @@ func sample() *Manifest {
 			}},
 			{Name: "ext4", BuildID: "ffeeddccbbaa99887766554433221100ffeeddcc"},
 		},
+		Warnings:  []Warning{{Code: "lock-added", Unit: "fs/namei.c", Subject: "path_openat", Source: "fs/namei.c:3700", Reason: "takes a mutex", Remedy: "look at it"}},
 		Toolchain: Toolchain{Compiler: "gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0", Linker: "GNU ld 2.40", Livesplice: "0.1.0"},
 	}
 }
@@ -80,6 +81,7 @@ func TestManifestRefusals(t *testing.T) {
 		{"description not UTF-8", func(m *Manifest) { m.Description = "\xff" }, "manifest: description is not UTF-8"},
 		{"description endless", func(m *Manifest) { m.Description = strings.Repeat("a", 5000) }, "manifest: description has 5000 bytes"},
 		{"compiler", func(m *Manifest) { m.Toolchain.Compiler = "a\x00" }, "manifest: toolchain.compiler holds the character U+0000"},
+		{"warning", func(m *Manifest) { m.Warnings[0].Reason = "a\x1b[2J" }, "manifest: warnings.reason holds the character U+001B"},
 		{"fix with a space", func(m *Manifest) { m.Fixes = []string{"CVE 1"} }, `manifest: fixes is "CVE 1"`},
 		{"patch elsewhere", func(m *Manifest) { m.Patches[0].Name = "a/b" }, `manifest: patches.name is "a/b"`},
 		{"patch hash", func(m *Manifest) { m.Patches[0].SHA256 = "x" }, `manifest: patches.sha256 is "x"`},

@@ -19,6 +19,8 @@ const (
 	maxFuncSize    = 16 << 20
 	maxRevision    = 1 << 30
 	maxToolchain   = 256
+	maxWarnings    = 65536
+	maxWarning     = 4096 // bytes of one text
 )
 
 var (
@@ -66,6 +68,7 @@ func (m *Manifest) Validate() error {
 		plainText("toolchain.livesplice", m.Toolchain.Livesplice, maxToolchain),
 		between("number of fixes", len(m.Fixes), 0, maxFixes),
 		between("number of patches", len(m.Patches), 0, maxPatches),
+		between("number of warnings", len(m.Warnings), 0, maxWarnings),
 		between("number of objects", len(m.Objects), 0, maxObjects),
 		m.validateModule(),
 	)
@@ -79,6 +82,14 @@ func (m *Manifest) Validate() error {
 	}
 	for _, p := range m.Patches {
 		if err := firstError(match("patches.name", p.Name, filePattern), match("patches.sha256", p.SHA256, sha256Pattern)); err != nil {
+			return err
+		}
+	}
+	for _, w := range m.Warnings {
+		err := firstError(
+			plainText("warnings.code", w.Code, maxWarning), plainText("warnings.unit", w.Unit, maxWarning), plainText("warnings.subject", w.Subject, maxWarning),
+			plainText("warnings.source", w.Source, maxWarning), plainText("warnings.reason", w.Reason, maxWarning), plainText("warnings.remedy", w.Remedy, maxWarning))
+		if err != nil {
 			return err
 		}
 	}

@@ -136,7 +136,8 @@ func (k *Kernel) InstallFor(buildID, id string, revision int, replace bool, dir 
 		Module: livepatch.ModuleName(id), ModuleFile: livepatch.ModuleName(id) + ".ko", ModuleSHA256: sum,
 		Release: Release, BuildID: buildID, Arch: "amd64", Revision: revision,
 		Description: "test update " + id, Fixes: []string{"CVE-2026-10000"},
-		Engine: livepatch.EngineLivepatch, Replace: replace,
+		Warnings: []livepatch.Warning{{Code: "sleeps-forever", Unit: "fs/namei.c", Subject: "path_openat", Reason: "calls schedule in a loop", Remedy: "end what waits"}},
+		Engine:   livepatch.EngineLivepatch, Replace: replace,
 		Objects: []livepatch.Object{{Name: "vmlinux", BuildID: buildID, Functions: []livepatch.Function{
 			{Name: "path_openat", Address: "0xffffffff81345670", Size: 100, New: "path_openat", SHA256: sum},
 		}}},
