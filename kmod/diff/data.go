@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"debug/elf"
 	"fmt"
 	"strings"
 
@@ -28,7 +29,27 @@ func (r *Result) data() error {
 		}
 	}
 	r.removed(preUsed)
+	r.refuseUnknownSections()
 	return nil
+}
+
+// refuseUnknownSections refuses to change code of a unit that has a section that is not known: the kernel
+// may walk it, or expect something of what is in it.
+func (r *Result) refuseUnknownSections() {
+	if len(r.changed)+len(r.local) == 0 {
+		return // what is new or changed in such a section is refused by itself
+	}
+	seen := map[string]bool{}
+	for _, u := range []*unit.Unit{r.Pre, r.Post} {
+		for _, s := range u.Obj.Sections {
+			if !s.Alloc() || s.Type == elf.SHT_RELA || s.Type == elf.SHT_NOTE || s.Size() == 0 || seen[s.Name] || unit.KnownSection(s.Name).Use != 0 {
+				continue
+			}
+			seen[s.Name] = true
+			r.Refusals = append(r.Refusals, Refusal{Code: UnknownSection, Unit: r.Unit, Subject: s.Name, Reason: "the file has a section of this name, and what the kernel does with it is not known",
+				Remedy: "report this as a bug of livesplice, with the kernel's version"})
+		}
+	}
 }
 
 // referenced are the items that other items or entries of special sections refer to. What nothing refers to is found
@@ -56,12 +77,11 @@ func referenced(u *unit.Unit, tables unit.Tables) (map[*unit.Item]bool, error) {
 	return used, nil
 }
 
-// ordinary says whether a section holds data that only code uses.
+// ordinary says whether a section holds code and data that only code uses.
 func ordinary(section string) bool {
-	for _, prefix := range []string{".rodata", ".data", ".bss", ".init.", ".exit.", ".ref.", ".text", ".altinstr_aux"} {
-		if strings.HasPrefix(section, prefix) {
-			return true
-		}
+	switch unit.KnownSection(section).Use {
+	case unit.Text, unit.InitText, unit.Data, unit.InitData:
+		return section != dynamicDebug
 	}
 	return false
 }
@@ -92,16 +112,10 @@ func (r *Result) newDatum(it *unit.Item, used bool) {
 	}
 }
 
-// leftOut says what a section holds of which new entries can be left out without harm, or "": nothing in a running
-// system can know a new exported symbol, and what must not be probed is the copy in the update.
+// leftOut says what a section holds of which new entries can be left out without harm, or "".
 func leftOut(section string) string {
-	switch {
-	case strings.HasPrefix(section, "___ksymtab"), strings.HasPrefix(section, "__ksymtab"), strings.HasPrefix(section, "___kcrctab"), strings.HasPrefix(section, "__kcrctab"):
-		return "exported symbol"
-	case strings.HasPrefix(section, "_kprobe_blacklist"):
-		return "entry of the kprobe blacklist"
-	case strings.HasPrefix(section, "_error_injection_whitelist"):
-		return "entry of the error injection list"
+	if s := unit.KnownSection(section); s.Use == unit.LateTable {
+		return s.Holds
 	}
 	return ""
 }
@@ -184,7 +198,7 @@ func storageOf(it *unit.Item) storage {
 		return threadLocal
 	case strings.HasPrefix(sec, ".data..percpu"):
 		return perCPU
-	case strings.HasPrefix(sec, ".init."), strings.HasPrefix(sec, ".exit."), strings.HasPrefix(sec, ".meminit."):
+	case bootOnly(it):
 		return initOnly
 	case strings.HasPrefix(sec, ".data..ro_after_init"):
 		return afterInit
@@ -212,17 +226,9 @@ func (s storage) fits(old storage) bool {
 
 // bootTable says what a section holds that the kernel walks at boot or module load, or "" for ordinary data.
 func bootTable(section string) string {
-	for _, t := range []struct{ prefix, what string }{
-		{"___ksymtab", "exported symbol"}, {"__ksymtab", "exported symbol"}, {"__kcrctab", "exported symbol"}, {"___kcrctab", "exported symbol"},
-		{".initcall", "initcall"}, {".con_initcall", "initcall"}, {".init.setup", "kernel parameter"}, {"__param", "module parameter"},
-		{".modinfo", "module information"}, {"_ftrace_events", "trace event"}, {"_ftrace_eval_map", "trace event"},
-		{"__tracepoints", "tracepoint"}, {"__syscalls_metadata", "system call"}, {"__bpf_raw_tp_map", "tracepoint"},
-		{"_error_injection_whitelist", "error injection entry"}, {"_kprobe_blacklist", "kprobe blacklist entry"},
-		{".BTF_ids", "BTF id"}, {".static_call_tramp_key", "static call"}, {".pci_fixup", "PCI quirk"}, {"__tracepoint_str", "trace string"},
-	} {
-		if strings.HasPrefix(section, t.prefix) {
-			return t.what
-		}
+	switch s := unit.KnownSection(section); s.Use {
+	case unit.BootTable, unit.LateTable:
+		return s.Holds
 	}
 	return ""
 }

@@ -198,7 +198,7 @@ func refName(r unit.Ref) string {
 // checkReplaceable refuses functions that livepatch cannot redirect.
 func (r *Result) checkReplaceable(pre *unit.Item) {
 	switch sec := pre.Section.Name; {
-	case strings.HasPrefix(sec, ".init."), strings.HasPrefix(sec, ".exit."), strings.HasPrefix(sec, ".meminit."):
+	case bootOnly(pre):
 		r.refuse(InitCode, pre, "code in "+sec+" changed, which a running kernel no longer executes or has freed",
 			"leave this part to the next reboot: take it out of the patch, or carry it by a hook")
 	case sec == ".noinstr.text" || sec == ".entry.text" || sec == ".cpuidle.text" && !r.hasFentry(pre):

@@ -66,8 +66,8 @@ func carriable(it *unit.Item) bool {
 
 // bootOnly says whether a function is never run again in a kernel that has booted.
 func bootOnly(it *unit.Item) bool {
-	sec := it.Section.Name
-	return strings.HasPrefix(sec, ".init.") || strings.HasPrefix(sec, ".exit.") || strings.HasPrefix(sec, ".meminit.")
+	use := unit.KnownSection(it.Section.Name).Use
+	return use == unit.InitText || use == unit.InitData
 }
 
 // use says who refers to a function: functions by direct calls, and whether its address is taken.

@@ -53,11 +53,7 @@ const tied = elf.SHF_GROUP | elf.SHF_LINK_ORDER
 // section that is not known here may mean something to the kernel.
 func carriedSection(it *unit.Item) string {
 	sec := it.Section.Name
-	known := []string{".data", ".bss", ".rodata", ".ref.data", ".ref.rodata", "__dyndbg", ".altinstr_aux"}
-	if it.Kind == unit.Function {
-		known = []string{".text", ".sched.text", ".spinlock.text", ".noinstr.text", ".kprobes.text", ".softirqentry.text", ".irqentry.text",
-			".cpuidle.text", ".ref.text"}
-	}
+	known := unit.KnownSection(sec)
 	switch {
 	case storageOf(it) == threadLocal:
 		return "it is a thread-local variable, which kernels do not have"
@@ -65,11 +61,10 @@ func carriedSection(it *unit.Item) string {
 		return "it belongs to a new static call, which an update cannot define"
 	case storageOf(it) == initOnly:
 		return "it is in " + sec + ", which is freed after boot, and code that stays refers to it"
-	}
-	for _, k := range known {
-		if rest, ok := strings.CutPrefix(sec, k); ok && (rest == "" || rest[0] == '.') {
-			return ""
-		}
+	case known.Fixed != "":
+		return "it is in section " + sec + ": " + known.Fixed
+	case known.Use == unit.Text && it.Section.Exec(), known.Use == unit.Data:
+		return ""
 	}
 	return "it is in section " + sec + ", and what that means in a module is not known"
 }

@@ -40,36 +40,16 @@ func (r *Replacement) Data() []byte {
 // of each section. Tables that objtool makes anew at a module's link are left out.
 type Tables map[*Item][]Entry
 
-// entrySizes are the sizes in bytes that an entry of a known table has in x86-64 kernels 5.10 to 7.x. The size in an
-// object is measured by the spacing of its relocations; another one than these means a layout that is not known.
-//
-// Source: v5.10, v6.1 and v6.12 of arch/x86/include/asm/{alternative,bug,extable,jump_label,paravirt_types}.h.
-var entrySizes = map[string][]uint64{
-	"__jump_table":                 {16},
-	"__bug_table":                  {6, 8, 10, 12, 16},
-	".altinstructions":             {12, 13, 14},
-	"__ex_table":                   {12},
-	".parainstructions":            {16},
-	".smp_locks":                   {4},
-	".kcfi_traps":                  {4},
-	"__mcount_loc":                 {8},
-	"__patchable_function_entries": {8},
-}
-
-// rebuilt are the sections that objtool makes anew when the module is linked; what the input holds of them is dropped.
-var rebuilt = []string{".retpoline_sites", ".return_sites", ".call_sites", ".ibt_endbr_seal", ".cfi_sites", ".orc_unwind", ".orc_unwind_ip", ".static_call_sites"}
-
-// Tables splits the special sections of the object into entries.
+// Tables splits the special sections of the object into entries. An entry's size is that of its C type in the shipped
+// kernel, as Unit.Types knows it; without that, the spacing of the section's relocations.
 func (u *Unit) Tables() (Tables, error) {
 	t := Tables{}
 	for _, s := range u.Obj.Sections {
-		if !SpecialSection(s.Name) || s.Type == elf.SHT_RELA || slices.Contains(rebuilt, s.Name) || s.Size() == 0 || s.Name == ".altinstr_replacement" {
+		known := KnownSection(s.Name)
+		if known.Use != Table && known.Use != Annotation || s.Type == elf.SHT_RELA || s.Size() == 0 {
 			continue
 		}
-		if s.Name == ".printk_index" || s.Name == ".discard.addressable" {
-			continue // pointers that keep symbols alive, or an index for user space: nothing that code needs
-		}
-		if err := t.read(u, s); err != nil {
+		if err := t.read(u, s, known); err != nil {
 			return nil, fmt.Errorf("section %q: %w", s.Name, err)
 		}
 	}
@@ -80,8 +60,8 @@ func (u *Unit) Tables() (Tables, error) {
 	return t, nil
 }
 
-func (t Tables) read(u *Unit, s *elfobj.Section) error {
-	size, err := entrySize(s)
+func (t Tables) read(u *Unit, s *elfobj.Section, known Section) error {
+	size, err := u.entrySize(s, known)
 	if err != nil {
 		return err
 	}
@@ -92,10 +72,13 @@ func (t Tables) read(u *Unit, s *elfobj.Section) error {
 		}
 		owner := e.Refs[0].To
 		if owner == nil {
-			if e.Refs[0].External != nil {
-				continue // a weak or external place: not code of this unit
+			if known.Use == Annotation || e.Refs[0].External != nil {
+				continue // an entry of another table, or a weak or external place: not code of this unit
 			}
 			return fmt.Errorf("entry %d: belongs to nothing", at/size)
+		}
+		if known.Use == Annotation && !owner.Section.Exec() {
+			continue // a pointer that keeps a variable alive
 		}
 		if s.Name == ".altinstructions" {
 			if err := e.alternative(u); err != nil {
@@ -107,43 +90,17 @@ func (t Tables) read(u *Unit, s *elfobj.Section) error {
 	return nil
 }
 
-// entrySize is the smallest period of the relocations of a table: each entry has its first relocation at its start and
-// the others at the same places.
-func entrySize(s *elfobj.Section) (uint64, error) {
-	if s.Rela == nil || len(s.Rela.Relocs) == 0 || s.Rela.Relocs[0].Offset != 0 {
-		return 0, fmt.Errorf("no relocation at its start: not a table of code addresses")
-	}
-	relocs, total := s.Rela.Relocs, s.Size()
-	for _, r := range relocs[1:] {
-		if size := r.Offset; size > 0 && total%size == 0 && periodic(relocs, size, total/size) {
-			return size, known(s.Name, size)
+// Find gives the owner of the entry that holds the given place of a special section, and the entry's rank among those of
+// the owner; nil when no entry is there.
+func (t Tables) Find(s *elfobj.Section, off int64) (owner *Item, rank int) {
+	for it, entries := range t {
+		for i, e := range entries {
+			if e.Section == s && off >= int64(e.Start) && off < int64(e.End) {
+				return it, i
+			}
 		}
 	}
-	return total, known(s.Name, total)
-}
-
-func periodic(relocs []elfobj.Reloc, size, n uint64) bool {
-	per := uint64(0)
-	for per < uint64(len(relocs)) && relocs[per].Offset < size {
-		per++
-	}
-	if per*n != uint64(len(relocs)) {
-		return false
-	}
-	for i, r := range relocs {
-		k := uint64(i)
-		if r.Offset != k/per*size+relocs[k%per].Offset || r.Type != relocs[k%per].Type {
-			return false
-		}
-	}
-	return true
-}
-
-func known(name string, size uint64) error {
-	if strings.HasPrefix(name, ".discard.") && (size == 4 || size == 8) || slices.Contains(entrySizes[name], size) {
-		return nil
-	}
-	return fmt.Errorf("entries of %d bytes are not known (expected one of %v)", size, entrySizes[name])
+	return nil, 0
 }
 
 // alternative finds the replacement code of an entry of .altinstructions. Its length is the last byte of the entry,

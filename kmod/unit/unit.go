@@ -53,6 +53,8 @@ type Unit struct {
 	Obj   *elfobj.Object
 	Arch  arch.Arch
 	Items []*Item // by section in file order, then by Start
+	// Types are those of the shipped kernel, set by who knows it before Tables is called; nil otherwise.
+	Types Types
 
 	bySection map[*elfobj.Section][]*Item
 	bySymbol  map[*elfobj.Symbol]*Item
@@ -160,7 +162,7 @@ func (u *Unit) addItems(s *elfobj.Section, syms []*elfobj.Symbol) error {
 		a, b := syms[i], syms[j]
 		return a.Value < b.Value || a.Value == b.Value && a.Size > b.Size
 	})
-	if s.Name == btfIDs {
+	if s.Name == btfIDs || s.Name == exportSymbol {
 		return u.addLabelled(s, syms)
 	}
 	var last *Item
@@ -196,6 +198,11 @@ func (u *Unit) addItems(s *elfobj.Section, syms []*elfobj.Symbol) error {
 //
 // Source: include/linux/btf_ids.h, v6.1.
 const btfIDs = ".BTF_ids"
+
+// exportSymbol has a label without a size in front of each exported symbol, for modpost.
+//
+// Source: include/linux/export.h, v6.4 to v7.2.
+const exportSymbol = ".export_symbol"
 
 // addLabelled makes an item from each symbol to the next.
 func (u *Unit) addLabelled(s *elfobj.Section, syms []*elfobj.Symbol) error {
