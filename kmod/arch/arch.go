@@ -21,6 +21,9 @@ type Insn struct {
 	Call, Jump bool
 	// Rel is, for a Call or Jump, the size in bytes of that field, which ends the instruction.
 	Rel int
+	// Const is the size in bytes of the number that ends the instruction, when it does nothing but load this number into a
+	// register, memory or onto the stack; 0 otherwise.
+	Const int
 	// Nop says that the instruction does nothing, whatever its length.
 	Nop bool
 }

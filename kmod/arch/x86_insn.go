@@ -10,6 +10,7 @@ type x86Decoded struct {
 	len    int
 	op     byte // last opcode byte
 	opMap  int  // 1: one byte, 2: 0F, 3: 0F 38, 4: 0F 3A; VEX and EVEX count as the map that they name
+	imm    int  // size of the immediate, in bytes
 	modrm  int  // offset of ModRM, 0 when there is none
 	prefix bool // F3 stood before the opcode
 	opsize bool // 66 stood before the opcode
@@ -143,7 +144,8 @@ func decodeX86(code []byte) (x86Decoded, bool) {
 		}
 		at += n
 	}
-	d.len = at + d.immLen(shape, rexW)
+	d.imm = d.immLen(shape, rexW)
+	d.len = at + d.imm
 	return d, d.len <= len(code) && d.len <= 15
 }
 
@@ -271,6 +273,12 @@ func (d *x86Decoded) insn(code []byte) Insn {
 			i.Rel = 4
 		}
 		i.Nop = d.op == 0x90 && !d.prefix
+		switch {
+		case d.op == 0x6a: // PUSH imm8
+			i.Const = 1
+		case d.op == 0x68, d.op&0xf8 == 0xb8, d.op == 0xc7 && code[d.modrm]>>3&7 == 0: // PUSH, MOV to a register, MOV
+			i.Const = d.imm
+		}
 	case 2:
 		if i.Jump = d.op&0xf0 == 0x80; i.Jump {
 			i.Rel = 4

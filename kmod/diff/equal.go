@@ -47,7 +47,7 @@ func (c *comparer) content(pre, post *unit.Item) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return c.references(a, b) && equalOutside(pre.Bytes(), post.Bytes(), a), nil
+	return c.references(a, b) && (equalOutside(pre.Bytes(), post.Bytes(), a) || unit.SameButLines(c.pre, c.post, pre, post, a)), nil
 }
 
 // references compares two lists of references one by one.

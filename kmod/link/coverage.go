@@ -162,7 +162,7 @@ func (c *plainly) item(pre, post *unit.Item) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return c.refs(a, b) && equal(pre.Bytes(), post.Bytes(), a), nil
+	return c.refs(a, b) && (equal(pre.Bytes(), post.Bytes(), a) || unit.SameButLines(c.Diff.Pre, c.Diff.Post, pre, post, a)), nil
 }
 
 func (c *plainly) refs(a, b []unit.Ref) bool {

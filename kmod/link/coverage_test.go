@@ -20,6 +20,7 @@ func TestCoverage(t *testing.T) {
 		{"body", "", nil},
 		{"notrace-inline", "", nil},
 		{"bug-line", "", nil},
+		{"line-number", "", nil},
 		{"fresh-names", "", nil},
 		{"dynamic-debug", "", nil},
 		{"static-local-kept", "", nil},

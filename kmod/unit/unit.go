@@ -59,6 +59,7 @@ type Unit struct {
 	bySection map[*elfobj.Section][]*Item
 	bySymbol  map[*elfobj.Symbol]*Item
 	refs      map[*Item][]Ref
+	lines     *lineTable // nil until it is asked for
 }
 
 // Ref is one relocation in an item, with the place that it names.

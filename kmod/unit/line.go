@@ -1,0 +1,191 @@
+package unit
+
+import (
+	"bytes"
+	"cmp"
+	"debug/dwarf"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"io"
+	"slices"
+
+	"livesplice/kmod/elfobj"
+)
+
+// lineTable is the compiler's line table of an object, by address; sections have made-up addresses, since all of an
+// object begin at 0.
+type lineTable struct {
+	base map[*elfobj.Section]uint64
+	rows []lineRow // ascending
+}
+
+type lineRow struct {
+	addr uint64
+	line int
+	end  bool // of a sequence: the rows before it do not hold from here on
+}
+
+// Lines are the source lines that the compiler's line table gives the instruction at an offset of a function; none
+// without DWARF data. There can be several, as the compiler sees more than one place in an instruction.
+func (u *Unit) Lines(it *Item, off uint64) []int {
+	if u.lines == nil {
+		u.lines = u.readLines()
+	}
+	base, ok := u.lines.base[it.Section]
+	if !ok {
+		return nil
+	}
+	rows, addr := u.lines.rows, base+it.Start+off
+	i, _ := slices.BinarySearchFunc(rows, addr+1, func(r lineRow, a uint64) int { return cmp.Compare(r.addr, a) })
+	var out []int
+	for j := i - 1; j >= 0 && rows[j].addr == rows[i-1].addr; j-- {
+		if !rows[j].end {
+			out = append(out, rows[j].line)
+		}
+	}
+	return out
+}
+
+// readLines reads the line table; an object whose DWARF data cannot be read has none.
+func (u *Unit) readLines() (t *lineTable) {
+	t = &lineTable{base: map[*elfobj.Section]uint64{}}
+	defer func() {
+		if recover() != nil { // debug/dwarf on an object that a strange compiler made
+			t = &lineTable{}
+		}
+	}()
+	at := uint64(0x1000)
+	for _, s := range u.Obj.Sections {
+		if s.Exec() {
+			t.base[s] = at
+			at = (at + s.Size() + 0xfff) &^ 0xfff // a gap, so that the end of one is not the start of the next
+			at += 0x1000
+		}
+	}
+	rows, err := u.lineRows(t.base)
+	if err != nil {
+		return &lineTable{}
+	}
+	slices.SortStableFunc(rows, func(a, b lineRow) int { return cmp.Compare(a.addr, b.addr) })
+	t.rows = rows
+	return t
+}
+
+func (u *Unit) lineRows(base map[*elfobj.Section]uint64) ([]lineRow, error) {
+	section := func(name string) []byte { return u.relocated(u.Obj.Section(name), base) }
+	d, err := dwarf.New(section(".debug_abbrev"), nil, nil, section(".debug_info"), section(".debug_line"), nil, nil, section(".debug_str"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{".debug_line_str", ".debug_str_offsets", ".debug_addr"} {
+		if err := d.AddSection(name, section(name)); err != nil {
+			return nil, err
+		}
+	}
+	var rows []lineRow
+	for r := d.Reader(); ; r.SkipChildren() {
+		e, err := r.Next()
+		if err != nil || e == nil {
+			return rows, err
+		}
+		lr, err := d.LineReader(e)
+		if err != nil {
+			return nil, err
+		}
+		for lr != nil {
+			var l dwarf.LineEntry
+			if err := lr.Next(&l); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				return nil, err
+			}
+			rows = append(rows, lineRow{l.Address, l.Line, l.EndSequence})
+		}
+	}
+}
+
+// relocated is the content of a section of debug information with its relocations applied, code at the given addresses.
+func (u *Unit) relocated(s *elfobj.Section, base map[*elfobj.Section]uint64) []byte {
+	if s == nil || s.Flags&elf.SHF_COMPRESSED != 0 {
+		return nil
+	}
+	out := bytes.Clone(s.Data)
+	if s.Rela == nil {
+		return out
+	}
+	for _, r := range s.Rela.Relocs {
+		f, err := u.Arch.Field(r.Type)
+		if err != nil || r.Sym == nil || r.Offset > uint64(len(out)) || uint64(f.Size) > uint64(len(out))-r.Offset {
+			continue
+		}
+		v := base[r.Sym.Section] + r.Sym.Value + uint64(r.Addend)
+		switch f.Size {
+		case 4:
+			binary.LittleEndian.PutUint32(out[r.Offset:], uint32(v))
+		case 8:
+			binary.LittleEndian.PutUint64(out[r.Offset:], v)
+		}
+	}
+	return out
+}
+
+// spread is by how many lines __LINE__ may lie behind the line of the instruction that passes it on, which is that of
+// the statement's first line or of the call: gcc counts the lines of an argument, clang those of a whole macro call.
+const spread = 32
+
+// SameButLines says whether two functions whose references are the same, at the places of refs, differ in nothing but
+// numbers of source lines that they load as constants: __LINE__ as an argument. Each such number must be, in pre and in
+// post, the line that the line table gives the instruction, or lie behind it by as much in both.
+func SameButLines(pre, post *Unit, a, b *Item, refs []Ref) bool {
+	x, y := a.Bytes(), b.Bytes()
+	if len(x) != len(y) || !a.Section.Exec() || !b.Section.Exec() {
+		return false
+	}
+	relocated := map[uint64]bool{}
+	for _, r := range refs {
+		for i := range uint64(r.Field.Size) {
+			relocated[r.Offset+i] = true
+		}
+	}
+	for at := uint64(0); at < uint64(len(x)); {
+		i, okPre := pre.Arch.Insn(x[at:])
+		j, okPost := post.Arch.Insn(y[at:])
+		if !okPre || !okPost || i != j {
+			return false
+		}
+		next := at + uint64(i.Len)
+		number := next - uint64(i.Const)
+		for k := at; k < next; k++ {
+			if x[k] == y[k] || relocated[k] {
+				continue
+			}
+			if k < number || !samePlace(littleEndian(x[number:next]), littleEndian(y[number:next]), pre.Lines(a, at), post.Lines(b, at)) {
+				return false
+			}
+			break
+		}
+		at = next
+	}
+	return true
+}
+
+// samePlace says whether two numbers are line numbers of one place that moved from one of the first lines to one of the
+// second.
+func samePlace(a, b uint64, pre, post []int) bool {
+	for _, p := range pre {
+		for _, q := range post {
+			if behind := int64(a) - int64(p); behind >= 0 && behind <= spread && behind == int64(b)-int64(q) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func littleEndian(b []byte) (v uint64) {
+	for i := len(b) - 1; i >= 0; i-- {
+		v = v<<8 | uint64(b[i])
+	}
+	return v
+}

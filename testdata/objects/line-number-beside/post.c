@@ -1,0 +1,9 @@
+/* cflags: -g */
+/* A number that is no line, beside one that is: only the functions with a real change are changed. */
+#include "../kernel.h"
+
+
+extern int report(int line, int n);
+int f(void) { return report(__LINE__, 6); }
+int g(void) { return report(__LINE__, 5); }
+int h(int n) { return report(n, 8); }
