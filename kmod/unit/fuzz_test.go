@@ -12,7 +12,7 @@ import (
 
 // FuzzUnit reads items, references and tables of arbitrary objects.
 func FuzzUnit(f *testing.F) {
-	for _, c := range []string{"alternative-aux", "extable", "jump-label", "literal-end", "new-data", "bug-new", "shared-sections", "comdat"} {
+	for _, c := range []string{"alternative-aux", "extable", "jump-label", "literal-end", "new-data", "bug-new", "shared-sections", "comdat", "line-number-beside"} {
 		data, err := os.ReadFile(objtest.File(f, filepath.Join(objtest.Folder(f), c, "post.c"), "-g0"))
 		if err != nil {
 			f.Fatal(err)
@@ -44,6 +44,8 @@ func FuzzUnit(f *testing.F) {
 		}
 		if len(u.Items) > 0 {
 			u.Source(u.Items[0])
+			u.Lines(u.Items[0], 0)
+			unit.SameButLines(u, u, u.Items[0], u.Items[len(u.Items)-1], nil)
 		}
 		tables, err := u.Tables()
 		if err != nil {
