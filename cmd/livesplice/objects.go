@@ -149,6 +149,9 @@ func (c *matchCmd) Run(e *env) error {
 	if err != nil {
 		return &pkgfmt.InputError{Path: objects[0], Want: "an object of the kernel", Err: err}
 	}
+	if !u.Arch.Matched() {
+		return &pkgfmt.InputError{Path: objects[0], Want: "an object of x86_64", Err: fmt.Errorf("objects of %v can be compared, but not matched with a shipped kernel yet", obj.Machine)}
+	}
 	k, err := openImage(e, append(c.Kernel, kernels...))
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ type x86 struct{}
 
 func (x86) Name() string { return "x86_64" }
 
-// Field knows the kinds that the kernel's own module loader applies, and PC8/PC16 of hand-written code.
+// Field knows the kinds that the kernel's own module loader applies, and PC8 for short jumps.
 //
 // Source: arch/x86/kernel/module.c, v6.1.
 func (x86) Field(t uint32) (Field, error) {
@@ -27,11 +27,11 @@ func (x86) Field(t uint32) (Field, error) {
 		return Field{Size: 4, Signed: true}, nil
 	case elf.R_X86_64_PC32, elf.R_X86_64_PLT32:
 		return Field{Size: 4, PCRel: true}, nil
+	case elf.R_X86_64_PC8: // the assembler's short jump between neighbours: see Insn
+		return Field{Size: 1, PCRel: true, Signed: true}, nil
 	}
 	return Field{}, fmt.Errorf("relocation kind %v is not known", elf.R_X86_64(t))
 }
-
-func (x86) BranchReloc() uint32 { return uint32(elf.R_X86_64_PC32) }
 
 func (x86) Insn(code []byte) (Insn, bool) {
 	d, ok := decodeX86(code)
@@ -56,3 +56,31 @@ func (a x86) Disassemble(code []byte, pc uint64) string {
 	}
 	return x86asm.GNUSyntax(inst, pc, nil)
 }
+
+func (x86) Mapping(string) Mapping { return NotMapping }
+
+func (x86) Matched() bool { return true }
+
+// Trace: -mfentry puts the call at the start, or behind an ENDBR64.
+func (x86) Trace() Trace { return Trace{Call: "__fentry__", At: []uint64{1, 5}} }
+
+// x86AltLen: the length of the replacement is the last byte of an entry, but in the 13-byte layout of 5.10, where the
+// length of the padding follows it.
+func x86AltLen(entry []byte) uint64 {
+	if len(entry) == 13 {
+		return uint64(entry[11])
+	}
+	return lastByte(entry)
+}
+
+// Table: the sizes of entries are known to package unit.
+//
+// Source: v5.10, v6.1 and v6.12 of arch/x86/include/asm/alternative.h.
+func (x86) Table(section string) (Table, bool) {
+	if section == ".altinstructions" {
+		return Table{Use: Walked, Alt: x86Alternative}, true
+	}
+	return Table{}, false
+}
+
+var x86Alternative = &Alternative{Start: 1, Len: x86AltLen}

@@ -1,5 +1,10 @@
 package arch
 
+import (
+	"debug/elf"
+	"encoding/binary"
+)
+
 // The length decoder of x86-64. Run-pre matching needs to know where each instruction ends, for every instruction that
 // a kernel holds; printing them is left to x/arch.
 //
@@ -260,7 +265,7 @@ func (d *x86Decoded) immLen(shape int, rexW bool) (n int) {
 }
 
 func (d *x86Decoded) insn(code []byte) Insn {
-	i := Insn{Len: d.len}
+	i := Insn{Len: d.len, PC: d.len}
 	switch d.opMap {
 	case 1:
 		i.Call = d.op == 0xe8
@@ -268,9 +273,9 @@ func (d *x86Decoded) insn(code []byte) Insn {
 		i.Jump = d.op == 0xe9 || short
 		switch {
 		case short:
-			i.Rel = 1
+			i.Rel = PCRel{At: d.len - 1, Size: 1, Reloc: uint32(elf.R_X86_64_PC8), Disp: int64(d.len) + int64(int8(code[d.len-1]))}
 		case i.Jump || i.Call:
-			i.Rel = 4
+			i.Rel = x86Rel32(code, d.len-4, d.len)
 		}
 		i.Nop = d.op == 0x90 && !d.prefix
 		switch {
@@ -281,9 +286,17 @@ func (d *x86Decoded) insn(code []byte) Insn {
 		}
 	case 2:
 		if i.Jump = d.op&0xf0 == 0x80; i.Jump {
-			i.Rel = 4
+			i.Rel = x86Rel32(code, d.len-4, d.len)
 		}
 		i.Nop = d.op == 0x1f && d.modrm != 0 && code[d.modrm]>>3&7 == 0
 	}
+	if d.modrm != 0 && code[d.modrm]&0xc7 == 5 && !i.Nop { // RIP-relative: mod 0, rm 5
+		i.Rel = x86Rel32(code, d.modrm+1, d.len)
+	}
 	return i
+}
+
+// x86Rel32 reads a field of four bytes that counts from the instruction's end.
+func x86Rel32(code []byte, at, end int) PCRel {
+	return PCRel{At: at, Size: 4, Reloc: uint32(elf.R_X86_64_PC32), Disp: int64(end) + int64(int32(binary.LittleEndian.Uint32(code[at:])))}
 }

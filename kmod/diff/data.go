@@ -42,7 +42,7 @@ func (r *Result) refuseUnknownSections() {
 	seen := map[string]bool{}
 	for _, u := range []*unit.Unit{r.Pre, r.Post} {
 		for _, s := range u.Obj.Sections {
-			if !s.Alloc() || s.Type == elf.SHT_RELA || s.Type == elf.SHT_NOTE || s.Size() == 0 || seen[s.Name] || unit.KnownSection(s.Name).Use != 0 {
+			if !s.Alloc() || s.Type == elf.SHT_RELA || s.Type == elf.SHT_NOTE || s.Size() == 0 || seen[s.Name] || u.KnownSection(s.Name).Use != 0 {
 				continue
 			}
 			seen[s.Name] = true

@@ -174,7 +174,7 @@ func (r *Result) whyChanged(pre, post *unit.Item) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(a) != len(b) || !equalOutside(pre.Bytes(), post.Bytes(), a) && !unit.SameButLines(r.Pre, r.Post, pre, post, a) {
+	if len(a) != len(b) || !r.cmp.equalOutside(pre.Bytes(), post.Bytes(), a) && !unit.SameButLines(r.Pre, r.Post, pre, post, a) {
 		return "code", nil
 	}
 	for i := range a {

@@ -47,7 +47,7 @@ func (c *comparer) content(pre, post *unit.Item) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return c.references(a, b) && (equalOutside(pre.Bytes(), post.Bytes(), a) || unit.SameButLines(c.pre, c.post, pre, post, a)), nil
+	return c.references(a, b) && (c.equalOutside(pre.Bytes(), post.Bytes(), a) || unit.SameButLines(c.pre, c.post, pre, post, a)), nil
 }
 
 // references compares two lists of references one by one.
@@ -63,18 +63,23 @@ func (c *comparer) references(a, b []unit.Ref) bool {
 	return true
 }
 
-// equalOutside compares bytes outside the relocated fields. What stands in a field of RELA relocations is ignored by
-// linkers and loaders.
-func equalOutside(a, b []byte, refs []unit.Ref) bool {
+// equalOutside compares bytes outside the bits that relocations fill in. What stands in the field of a RELA relocation
+// is ignored by linkers and loaders.
+func (c *comparer) equalOutside(a, b []byte, refs []unit.Ref) bool {
 	if len(a) != len(b) {
 		return false
 	}
+	order := c.pre.Obj.Order()
 	at := uint64(0)
 	for _, r := range refs {
 		if r.Offset > at && !bytes.Equal(a[at:r.Offset], b[at:r.Offset]) {
 			return false
 		}
-		at = max(at, r.Offset+uint64(r.Field.Size))
+		end := r.Offset + uint64(r.Field.Size)
+		if r.Field.Mask != 0 && r.Field.Of(order, a[r.Offset:end])&^r.Field.Mask != r.Field.Of(order, b[r.Offset:end])&^r.Field.Mask {
+			return false
+		}
+		at = max(at, end)
 	}
 	return bytes.Equal(a[at:], b[at:])
 }

@@ -43,7 +43,7 @@ type Need struct {
 // Extract makes the object that an update carries for this unit. prefix tells apart the unit.Entry symbols of several
 // units in one module. What cannot be carried is returned as Refusals.
 func (r *Result) Extract(prefix string) (*Extract, error) {
-	x := &extractor{Result: r, prefix: prefix, out: &elfobj.Object{Machine: r.Post.Obj.Machine, OSABI: r.Post.Obj.OSABI, Flags: r.Post.Obj.Flags},
+	x := &extractor{Result: r, prefix: prefix, out: &elfobj.Object{Machine: r.Post.Obj.Machine, BigEndian: r.Post.Obj.BigEndian, OSABI: r.Post.Obj.OSABI, Flags: r.Post.Obj.Flags},
 		placed: map[*unit.Item]*elfobj.Symbol{}, sections: map[string]*elfobj.Section{}, needs: map[string]*elfobj.Symbol{}, labels: map[*unit.Item]*elfobj.Symbol{}, defined: map[string]bool{}}
 	x.ext = &Extract{Unit: r.Unit, Obj: x.out}
 	x.include()
@@ -186,18 +186,20 @@ func (x *extractor) copyEntry(e unit.Entry) {
 	owner := e.Refs[0].To
 	local := func(ref unit.Ref) bool { return ref.To == owner || x.carry(ref) }
 	for i, ref := range e.Refs {
-		if ref.Table != nil && i == 1 && e.Section.Name == ".altinstructions" {
+		if e.Alt != nil && ref.Table != nil && i == e.Alt.Start {
 			x.copyReplacement(s, at, ref, e)
-			continue
+		} else if e.Alt == nil || ref.Table == nil || i != e.Alt.End {
+			x.reloc(s, at, ref, owner, local)
 		}
-		x.reloc(s, at, ref, owner, local)
 	}
 }
 
-// copyReplacement copies the code of an alternative and makes the unit.Entry at base in s point to it.
+// copyReplacement copies the code of an alternative and makes the entry at base in s point to it.
 func (x *extractor) copyReplacement(s *elfobj.Section, base uint64, ref unit.Ref, e unit.Entry) {
-	src := ref.Table
-	dst := x.section(src)
+	dst := x.section(ref.Table)
+	if e.Alt.Inline {
+		dst = x.alternates(ref.Table)
+	}
 	r := e.Replacement
 	at := uint64(0)
 	if r.Section != nil {
@@ -208,6 +210,10 @@ func (x *extractor) copyReplacement(s *elfobj.Section, base uint64, ref unit.Ref
 	}
 	rela := x.out.AddRela(s)
 	rela.Relocs = append(rela.Relocs, elfobj.Reloc{Offset: base + ref.Offset, Type: ref.Type, Sym: x.out.SectionSymbol(dst), Addend: int64(at)})
+	if e.Alt.End > 0 {
+		end := e.Refs[e.Alt.End]
+		rela.Relocs = append(rela.Relocs, elfobj.Reloc{Offset: base + end.Offset, Type: end.Type, Sym: x.out.SectionSymbol(dst), Addend: int64(at + r.End - r.Start)})
+	}
 }
 
 // unknownSections refuses data that points into the middle of carried code without being a known table: the kernel may
@@ -242,7 +248,7 @@ func (x *extractor) entries() {
 			p := x.placed[it]
 			c.Pre = x.PreOf(it)
 			c.Entry = &elfobj.Symbol{Name: fmt.Sprintf("livesplice_%s_%d", x.prefix, len(x.ext.Functions)), Value: p.Value, Size: p.Size,
-				Bind: elf.STB_GLOBAL, Type: elf.STT_FUNC, Section: p.Section}
+				Bind: elf.STB_GLOBAL, Type: elf.STT_FUNC, Other: p.Other, Section: p.Section}
 			x.out.Symbols = append(x.out.Symbols, c.Entry)
 		}
 		x.ext.Functions = append(x.ext.Functions, c)

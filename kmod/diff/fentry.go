@@ -7,14 +7,27 @@ import (
 	"livesplice/kmod/unit"
 )
 
-// hasFentry says whether the function begins with the call that ftrace patches, after an ENDBR64 where there is one.
+// hasFentry says whether ftrace can redirect the function: by the call that it begins with, or by its entry in a table.
 func (r *Result) hasFentry(it *unit.Item) bool {
+	trace := r.Pre.Arch.Trace()
+	for _, e := range r.cmp.special[r.Pre][it] {
+		if slices.Contains(trace.Tables, e.Section.Name) {
+			return true
+		}
+	}
 	refs, err := r.Pre.Refs(it)
-	if err != nil || len(refs) == 0 {
+	if err != nil || trace.Call == "" {
 		return false
 	}
-	f := refs[0]
-	return f.External != nil && f.External.Name == "__fentry__" && f.Direct && (f.Offset == 1 || f.Offset == 5)
+	for _, ref := range refs {
+		if ref.Offset > trace.At[len(trace.At)-1] {
+			return false
+		}
+		if ref.External != nil && ref.External.Name == trace.Call && ref.Direct && slices.Contains(trace.At, ref.Offset) {
+			return true
+		}
+	}
+	return false
 }
 
 // replaceCallers deals with changed functions that ftrace cannot redirect. The kernel defines inline as notrace, so

@@ -35,7 +35,7 @@ func (x *extractor) place(it *unit.Item) {
 	}
 	sym := &elfobj.Symbol{Name: it.Name, Value: at, Size: it.Size(), Bind: elf.STB_LOCAL, Type: elf.STT_OBJECT, Section: s}
 	if it.Kind == unit.Function {
-		sym.Type = elf.STT_FUNC
+		sym.Type, sym.Other = elf.STT_FUNC, localEntry(it)
 	}
 	if x.PreOf(it) == nil && it.Global() {
 		sym.Bind = elf.STB_GLOBAL // another unit of the same update may refer to it
@@ -43,6 +43,13 @@ func (x *extractor) place(it *unit.Item) {
 	x.out.Symbols = append(x.out.Symbols, sym)
 	x.defined[sym.Name] = true
 	x.placed[it] = sym
+}
+
+// localEntry gives what st_other says of a function but for its visibility: on ppc64le, where calls from the same unit
+// enter it.
+func localEntry(it *unit.Item) byte {
+	const visibility = 3
+	return it.Syms[0].Other &^ visibility
 }
 
 // tied are the flags of sections that live or die with another one. The copy stands alone: a COMDAT group would let
@@ -87,6 +94,18 @@ func (x *extractor) section(src *elfobj.Section) *elfobj.Section {
 		x.out.Sections = append(x.out.Sections, s)
 	}
 	s.Align = max(s.Align, src.Align)
+	return s
+}
+
+// alternates gives the section of out for replacement code that was in the section of the code that it replaces.
+func (x *extractor) alternates(src *elfobj.Section) *elfobj.Section {
+	const name = ".altinstr_replacement"
+	s := x.sections[name]
+	if s == nil {
+		s = &elfobj.Section{Name: name, Type: elf.SHT_PROGBITS, Flags: src.Flags &^ tied, Align: src.Align}
+		x.sections[name] = s
+		x.out.Sections = append(x.out.Sections, s)
+	}
 	return s
 }
 

@@ -15,7 +15,7 @@ import (
 func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit.Item, local func(unit.Ref) bool) {
 	rel := elfobj.Reloc{Offset: base + ref.Offset, Type: ref.Type, Addend: ref.ToOffset - ref.Bias}
 	switch {
-	case ref.Field.Size < 4:
+	case ref.Field.Size == 1:
 		x.cannot(NotExtractable, in, fmt.Sprintf("a short jump leads to %s, its neighbour in %s, and reaches no further", refName(ref), in.Section.Name),
 			"change the patch so that the compiler makes other code, or reboot into a fixed kernel")
 		return
@@ -53,7 +53,7 @@ func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit
 	// The kernel refuses a module with anything but zeroes in a field that it relocates, which the assembler leaves there
 	// where it knew a distance. Source: arch/x86/kernel/module.c, __apply_relocate_add, v6.1.
 	if s.Type != elf.SHT_NOBITS {
-		clear(s.Data[rel.Offset : rel.Offset+uint64(ref.Field.Size)])
+		ref.Field.Clear(x.out.Order(), s.Data[rel.Offset:rel.Offset+uint64(ref.Field.Size)])
 	}
 	r := x.out.AddRela(s)
 	r.Relocs = append(r.Relocs, rel)

@@ -1,5 +1,5 @@
-// Package elfobj is the object model of relocatable ELF64 little-endian files: kernel objects (.o) and modules (.ko)
-// are read whole, changed as plain values, and written back.
+// Package elfobj is the object model of relocatable ELF64 files: kernel objects (.o) and modules (.ko) are read whole,
+// changed as plain values, and written back.
 //
 // Positions in the file (section indexes, string tables, offsets) exist only while reading and writing. In between,
 // symbols, sections and relocations refer to each other by pointer.
@@ -7,6 +7,7 @@ package elfobj
 
 import (
 	"debug/elf"
+	"encoding/binary"
 	"fmt"
 	"sort"
 )
@@ -25,12 +26,28 @@ const (
 // Write makes anew: symbol table, its string table, section name table.
 type Object struct {
 	Machine elf.Machine
-	OSABI   byte
-	Flags   uint32 // e_flags
+	// BigEndian is the byte order of the file and of the machine's data: s390x has it.
+	BigEndian bool
+	OSABI     byte
+	Flags     uint32 // e_flags
 	// Sections in file order. A relocation section stands in the list like any other.
 	Sections []*Section
 	// Symbols in file order; Write puts the local ones first, as the ELF ABI requires, and keeps the order otherwise.
 	Symbols []*Symbol
+}
+
+// Order is the byte order of the object.
+func (o *Object) Order() ByteOrder {
+	if o.BigEndian {
+		return binary.BigEndian
+	}
+	return binary.LittleEndian
+}
+
+// ByteOrder reads, writes and appends numbers.
+type ByteOrder interface {
+	binary.ByteOrder
+	binary.AppendByteOrder
 }
 
 // Section is one section and, for a relocation section, its entries.

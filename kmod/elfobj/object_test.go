@@ -142,7 +142,7 @@ func TestReadRefuses(t *testing.T) {
 		"empty":      {nil, "header: not an ELF file"},
 		"text":       {bytes.Repeat([]byte("hello "), 40), "header: not an ELF file"},
 		"executable": {exe, "header: ET_EXEC where a relocatable object (ET_REL) was expected"},
-		"32 bit":     {append(append([]byte{}, good[:4]...), append([]byte{1}, good[5:]...)...), "header: ELFCLASS32 ELFDATA2LSB where a 64-bit little-endian object was expected"},
+		"32 bit":     {append(append([]byte{}, good[:4]...), append([]byte{1}, good[5:]...)...), "header: ELFCLASS32 ELFDATA2LSB where a 64-bit object was expected"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Read(c.data)

@@ -15,17 +15,19 @@ const (
 	relaSize = 24
 )
 
-// Read parses a relocatable ELF64 little-endian object. The result shares memory with data, which must not be changed
+// Read parses a relocatable ELF64 object of either byte order. The result shares memory with data, which must not be changed
 // afterwards. Relocations are sorted by offset. Every error is an *Error.
 func Read(data []byte) (*Object, error) {
 	if len(data) < ehdrSize || string(data[:4]) != elf.ELFMAG {
 		return nil, errf("header", "not an ELF file")
 	}
-	if elf.Class(data[4]) != elf.ELFCLASS64 || elf.Data(data[5]) != elf.ELFDATA2LSB {
-		return nil, errf("header", "%v %v where a 64-bit little-endian object was expected", elf.Class(data[4]), elf.Data(data[5]))
+	big := elf.Data(data[5]) == elf.ELFDATA2MSB
+	if elf.Class(data[4]) != elf.ELFCLASS64 || elf.Data(data[5]) != elf.ELFDATA2LSB && !big {
+		return nil, errf("header", "%v %v where a 64-bit object was expected", elf.Class(data[4]), elf.Data(data[5]))
 	}
+	obj := &Object{BigEndian: big, OSABI: data[7]}
 	var h elf.Header64
-	if err := binary.Read(bytes.NewReader(data), binary.LittleEndian, &h); err != nil {
+	if err := binary.Read(bytes.NewReader(data), obj.Order(), &h); err != nil {
 		return nil, errf("header", "%v", err)
 	}
 	if elf.Type(h.Type) != elf.ET_REL {
@@ -34,7 +36,8 @@ func Read(data []byte) (*Object, error) {
 	if h.Shentsize != shdrSize {
 		return nil, errf("header", "section headers of %d bytes, expected %d", h.Shentsize, shdrSize)
 	}
-	r := &reader{data: data, obj: &Object{Machine: elf.Machine(h.Machine), OSABI: data[7], Flags: h.Flags}}
+	obj.Machine, obj.Flags = elf.Machine(h.Machine), h.Flags
+	r := &reader{data: data, obj: obj, order: obj.Order()}
 	if err := r.headers(h); err != nil {
 		return nil, err
 	}
@@ -48,6 +51,7 @@ func Read(data []byte) (*Object, error) {
 
 type reader struct {
 	data  []byte
+	order ByteOrder
 	hdr   []elf.Section64
 	names []byte
 	obj   *Object
@@ -88,11 +92,11 @@ func (r *reader) header(off uint64) elf.Section64 {
 	if off > uint64(len(r.data)) || uint64(len(r.data))-off < shdrSize {
 		return elf.Section64{}
 	}
-	b, le := r.data[off:], binary.LittleEndian
+	b, order := r.data[off:], r.order
 	return elf.Section64{
-		Name: le.Uint32(b), Type: le.Uint32(b[4:]), Flags: le.Uint64(b[8:]), Addr: le.Uint64(b[16:]),
-		Off: le.Uint64(b[24:]), Size: le.Uint64(b[32:]), Link: le.Uint32(b[40:]), Info: le.Uint32(b[44:]),
-		Addralign: le.Uint64(b[48:]), Entsize: le.Uint64(b[56:]),
+		Name: order.Uint32(b), Type: order.Uint32(b[4:]), Flags: order.Uint64(b[8:]), Addr: order.Uint64(b[16:]),
+		Off: order.Uint64(b[24:]), Size: order.Uint64(b[32:]), Link: order.Uint32(b[40:]), Info: order.Uint32(b[44:]),
+		Addralign: order.Uint64(b[48:]), Entsize: order.Uint64(b[56:]),
 	}
 }
 
@@ -175,19 +179,19 @@ func (r *reader) symbols() error {
 	r.sym = make([]*Symbol, n)
 	r.obj.Symbols = make([]*Symbol, 0, n-1)
 	for i := 1; i < n; i++ {
-		b, le := tab[i*symSize:], binary.LittleEndian
+		b, order := tab[i*symSize:], r.order
 		s := &all[i]
-		name, ok := cstring(strs, uint64(le.Uint32(b)))
+		name, ok := cstring(strs, uint64(order.Uint32(b)))
 		if !ok {
-			return errf(symbolAt(i), "name at offset %#x of a table of %#x bytes", le.Uint32(b), len(strs))
+			return errf(symbolAt(i), "name at offset %#x of a table of %#x bytes", order.Uint32(b), len(strs))
 		}
-		*s = Symbol{Name: name, Bind: elf.SymBind(b[4] >> 4), Type: elf.SymType(b[4] & 15), Other: b[5], Value: le.Uint64(b[8:]), Size: le.Uint64(b[16:])}
-		shndx := uint32(le.Uint16(b[6:]))
+		*s = Symbol{Name: name, Bind: elf.SymBind(b[4] >> 4), Type: elf.SymType(b[4] & 15), Other: b[5], Value: order.Uint64(b[8:]), Size: order.Uint64(b[16:])}
+		shndx := uint32(order.Uint16(b[6:]))
 		if shndx == uint32(elf.SHN_XINDEX) {
 			if len(extended) < 4*(i+1) {
 				return errf(symbolAt(i), "%q: extended section index is missing", name)
 			}
-			shndx = le.Uint32(extended[4*i:])
+			shndx = order.Uint32(extended[4*i:])
 		} else if shndx >= uint32(elf.SHN_LORESERVE) || shndx == 0 {
 			s.Shndx = elf.SectionIndex(shndx)
 			r.add(i, s)
@@ -226,13 +230,13 @@ func (r *reader) relocations() error {
 		s.Relocs = make([]Reloc, len(s.Data)/relaSize)
 		sorted := true
 		for j := range s.Relocs {
-			b, le := s.Data[j*relaSize:], binary.LittleEndian
-			info := le.Uint64(b[8:])
+			b, order := s.Data[j*relaSize:], r.order
+			info := order.Uint64(b[8:])
 			k := info >> 32
 			if k >= uint64(len(r.sym)) {
 				return errf(sectionAt(i), "%q: entry %d: symbol %d of %d", s.Name, j, k, len(r.sym))
 			}
-			rel := Reloc{Offset: le.Uint64(b), Type: uint32(info), Sym: r.sym[k], Addend: int64(le.Uint64(b[16:]))}
+			rel := Reloc{Offset: order.Uint64(b), Type: uint32(info), Sym: r.sym[k], Addend: int64(order.Uint64(b[16:]))}
 			if rel.Offset >= s.Applies.Size() {
 				return errf(sectionAt(i), "%q: entry %d: offset %#x in a section of %#x bytes", s.Name, j, rel.Offset, s.Applies.Size())
 			}
@@ -279,9 +283,9 @@ func (r *reader) group(i int, s *Section) error {
 		return errf(sectionAt(i), "%q: group of %d bytes with signature symbol %d", s.Name, len(s.Data), h.Info)
 	}
 	s.Signature = r.sym[h.Info]
-	s.GroupFlags = binary.LittleEndian.Uint32(s.Data)
+	s.GroupFlags = r.order.Uint32(s.Data)
 	for off := 4; off < len(s.Data); off += 4 {
-		k := binary.LittleEndian.Uint32(s.Data[off:])
+		k := r.order.Uint32(s.Data[off:])
 		if int64(k) >= int64(len(r.sec)) || r.sec[k] == nil {
 			return errf(sectionAt(i), "%q: member %d of %d sections", s.Name, k, len(r.sec))
 		}

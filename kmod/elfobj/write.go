@@ -14,11 +14,11 @@ func symbolAt(i int) string  { return "symbol " + strconv.Itoa(i) }
 // Write gives the object's bytes: the same object always gives the same bytes. It reports references to sections or
 // symbols that are not part of the object.
 func (o *Object) Write() ([]byte, error) {
-	w := &writer{obj: o, secIndex: map[*Section]uint32{}, symIndex: map[*Symbol]uint32{}}
+	w := &writer{obj: o, order: o.Order(), secIndex: map[*Section]uint32{}, symIndex: map[*Symbol]uint32{}}
 	for i, s := range o.Sections {
 		w.secIndex[s] = uint32(i + 1)
 	}
-	w.order()
+	w.localsFirst()
 	if err := w.symtab(); err != nil {
 		return nil, err
 	}
@@ -27,6 +27,7 @@ func (o *Object) Write() ([]byte, error) {
 
 type writer struct {
 	obj      *Object
+	order    ByteOrder
 	secIndex map[*Section]uint32
 	symIndex map[*Symbol]uint32
 	syms     []*Symbol // in the order of the table, without the null symbol
@@ -36,9 +37,9 @@ type writer struct {
 	strs     strtab
 }
 
-// order puts the local symbols first. Livepatch relies on nothing else about the order, but a module's sympos is its
+// localsFirst puts the local symbols first. Livepatch relies on nothing else about the order, but a module's sympos is its
 // order in the table, so it is kept within both halves.
-func (w *writer) order() {
+func (w *writer) localsFirst() {
 	for _, local := range []bool{true, false} {
 		for _, s := range w.obj.Symbols {
 			if (s.Bind == elf.STB_LOCAL) == local {
@@ -53,7 +54,7 @@ func (w *writer) order() {
 }
 
 func (w *writer) symtab() error {
-	le := binary.LittleEndian
+	order := w.order
 	w.tab = make([]byte, symSize, symSize*(len(w.syms)+1))
 	many := len(w.obj.Sections)+4 >= int(elf.SHN_LORESERVE)
 	if many {
@@ -68,22 +69,22 @@ func (w *writer) symtab() error {
 			}
 			shndx = k
 			if many && k >= uint32(elf.SHN_LORESERVE) {
-				le.PutUint32(w.extended[4*(i+1):], k)
+				order.PutUint32(w.extended[4*(i+1):], k)
 				shndx = uint32(elf.SHN_XINDEX)
 			}
 		}
-		w.tab = le.AppendUint32(w.tab, w.strs.add(s.Name))
+		w.tab = order.AppendUint32(w.tab, w.strs.add(s.Name))
 		w.tab = append(w.tab, byte(s.Bind)<<4|byte(s.Type)&15, s.Other)
-		w.tab = le.AppendUint16(w.tab, uint16(shndx))
-		w.tab = le.AppendUint64(w.tab, s.Value)
-		w.tab = le.AppendUint64(w.tab, s.Size)
+		w.tab = order.AppendUint16(w.tab, uint16(shndx))
+		w.tab = order.AppendUint64(w.tab, s.Value)
+		w.tab = order.AppendUint64(w.tab, s.Size)
 	}
 	return nil
 }
 
 // body gives a section's content together with sh_link and sh_info.
 func (w *writer) body(s *Section, symtab uint32) (data []byte, link, info uint32, err error) {
-	le := binary.LittleEndian
+	order := w.order
 	switch {
 	case s.Type == elf.SHT_RELA:
 		target, ok := w.secIndex[s.Applies]
@@ -96,19 +97,19 @@ func (w *writer) body(s *Section, symtab uint32) (data []byte, link, info uint32
 			if r.Sym != nil && k == 0 {
 				return nil, 0, 0, errf("section "+strconv.Quote(s.Name), "entry %d: symbol %q is not part of the object", i, r.Sym)
 			}
-			data = le.AppendUint64(data, r.Offset)
-			data = le.AppendUint64(data, uint64(k)<<32|uint64(r.Type))
-			data = le.AppendUint64(data, uint64(r.Addend))
+			data = order.AppendUint64(data, r.Offset)
+			data = order.AppendUint64(data, uint64(k)<<32|uint64(r.Type))
+			data = order.AppendUint64(data, uint64(r.Addend))
 		}
 		return data, symtab, target, nil
 	case s.Type == elf.SHT_GROUP:
-		data = le.AppendUint32(nil, s.GroupFlags)
+		data = order.AppendUint32(nil, s.GroupFlags)
 		for _, m := range s.GroupMembers {
 			k, ok := w.secIndex[m]
 			if !ok {
 				return nil, 0, 0, errf("section "+strconv.Quote(s.Name), "member %q is not part of the object", m.Name)
 			}
-			data = le.AppendUint32(data, k)
+			data = order.AppendUint32(data, k)
 		}
 		return data, symtab, w.symIndex[s.Signature], nil
 	case s.linkSymtab:
@@ -171,6 +172,9 @@ func (w *writer) finish(out []byte, hdrs []elf.Section64, shstrtab uint32) ([]by
 		Ehsize: ehdrSize, Shentsize: shdrSize, Shnum: uint16(len(hdrs)), Shstrndx: uint16(shstrtab)}
 	copy(h.Ident[:], elf.ELFMAG)
 	h.Ident[4], h.Ident[5], h.Ident[6], h.Ident[7] = byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), 1, w.obj.OSABI
+	if w.obj.BigEndian {
+		h.Ident[5] = byte(elf.ELFDATA2MSB)
+	}
 	if len(hdrs) >= int(elf.SHN_LORESERVE) {
 		h.Shnum, hdrs[0].Size = 0, uint64(len(hdrs))
 	}
@@ -178,10 +182,10 @@ func (w *writer) finish(out []byte, hdrs []elf.Section64, shstrtab uint32) ([]by
 		h.Shstrndx, hdrs[0].Link = uint16(elf.SHN_XINDEX), shstrtab
 	}
 	var eh, sh bytes.Buffer
-	if err := binary.Write(&eh, binary.LittleEndian, h); err != nil {
+	if err := binary.Write(&eh, w.order, h); err != nil {
 		return nil, fmt.Errorf("ELF header: %w", err)
 	}
-	if err := binary.Write(&sh, binary.LittleEndian, hdrs); err != nil {
+	if err := binary.Write(&sh, w.order, hdrs); err != nil {
 		return nil, fmt.Errorf("section headers: %w", err)
 	}
 	copy(out, eh.Bytes())

@@ -67,7 +67,11 @@ func (b *flowBuilder) decode(it *unit.Item) bool {
 		next := at + uint64(insn.Len)
 		b.at[it][at] = len(b.f.steps)
 		b.f.steps = append(b.f.steps, step{})
-		b.insns = append(b.insns, located{from: at, to: next, kind: kindX86(code[at:next]), rel: insn.Rel})
+		in := located{from: at, to: next, kind: kindX86(code[at:next])}
+		if insn.Call || insn.Jump {
+			in.rel = insn.Rel.Size
+		}
+		b.insns = append(b.insns, in)
 		at = next
 	}
 	return true

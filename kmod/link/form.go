@@ -12,7 +12,7 @@ import (
 //
 // Source: arch/x86/kernel/module.c, __apply_relocate_add, v6.1.
 func zeroField(ko *elfobj.Object, s *elfobj.Section, r elfobj.Reloc) bool {
-	a, err := arch.For(ko.Machine)
+	a, err := arch.For(ko)
 	if err != nil {
 		return false
 	}

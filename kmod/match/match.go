@@ -90,6 +90,9 @@ type function struct {
 
 // Match locates the functions of pre in run. name is the unit's source file, for messages.
 func Match(name string, pre *unit.Unit, run Run) (*Result, error) {
+	if !pre.Arch.Matched() {
+		return nil, fmt.Errorf("%s: objects of %v can be compared, but not matched with a shipped kernel yet", name, pre.Obj.Machine)
+	}
 	m := &matcher{unit: name, pre: pre, run: run, byItem: map[*unit.Item]*function{}, values: map[place]uint64{}}
 	var err error
 	if m.jumpLabels, err = jumpLabels(pre); err != nil {

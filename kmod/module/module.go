@@ -52,9 +52,12 @@ func Parse(file []byte) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := arch.For(obj.Machine)
+	a, err := arch.For(obj)
 	if err != nil {
 		return nil, err
+	}
+	if !a.Matched() {
+		return nil, fmt.Errorf("modules of %v cannot be spliced yet", obj.Machine)
 	}
 	im := &Image{obj: obj, byName: map[string][]vmlinux.Symbol{}, byAddr: map[uint64][]vmlinux.Symbol{}, init: map[uint64]bool{}}
 	if im.Name = name(obj); im.Name == "" {

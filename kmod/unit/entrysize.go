@@ -29,7 +29,14 @@ var seenSizes = map[string][]uint64{
 // entrySize is the size in bytes of the entries of a table. All entries must have relocations of the same kinds at the
 // same places, the first at their start; otherwise the table is not what it is taken for, which is an error.
 func (u *Unit) entrySize(s *elfobj.Section, known Section) (uint64, error) {
-	if s.Rela == nil || len(s.Rela.Relocs) == 0 || s.Rela.Relocs[0].Offset != 0 {
+	first, seen := uint64(0), seenSizes[known.Entry]
+	if known.Shape != nil {
+		first = known.Shape.First
+		if known.Shape.Sizes != nil {
+			seen = known.Shape.Sizes
+		}
+	}
+	if s.Rela == nil || len(s.Rela.Relocs) == 0 || s.Rela.Relocs[0].Offset != first {
 		return 0, fmt.Errorf("no relocation at its start: not a table of code addresses")
 	}
 	relocs, total := s.Rela.Relocs, s.Size()
@@ -54,17 +61,21 @@ func (u *Unit) entrySize(s *elfobj.Section, known Section) (uint64, error) {
 		return size, nil
 	}
 	size = spacing(relocs, total)
-	if !slices.Contains(seenSizes[known.Entry], size) {
-		return 0, fmt.Errorf("entries of %d bytes are not known (expected one of %v)", size, seenSizes[known.Entry])
+	if !slices.Contains(seen, size) {
+		return 0, fmt.Errorf("entries of %d bytes are not known (expected one of %v)", size, seen)
 	}
 	return size, nil
 }
 
-// spacing is the smallest period of the relocations of a table: each entry has its first relocation at its start and
-// the others at the same places.
+// spacing is the smallest period of the relocations of a table: each entry has its relocations at the same places.
 func spacing(relocs []elfobj.Reloc, total uint64) uint64 {
+	const longest = 1 << 10 // bytes, far more than any entry has
 	for _, r := range relocs[1:] {
-		if size := r.Offset; size > 0 && total%size == 0 && periodic(relocs, size, total/size) {
+		size := r.Offset - relocs[0].Offset
+		if size > longest {
+			break
+		}
+		if size > 0 && total%size == 0 && periodic(relocs, size, total/size) {
 			return size
 		}
 	}

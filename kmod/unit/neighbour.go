@@ -4,51 +4,45 @@ import (
 	"fmt"
 	"slices"
 
-	"livesplice/kmod/arch"
+	"livesplice/kmod/elfobj"
 )
 
-// withNeighbours adds the references to other items of the same section that have no relocation: the assembler knows
-// how far two local functions of one section, such as .sched.text, are apart, and fills in the call by itself. The
-// distance holds only as long as both stay where they are.
-func (u *Unit) withNeighbours(it *Item, refs []Ref) ([]Ref, error) {
+// withNeighbours adds to refs the references from code in [start, end) of a section to other items of that section that
+// have no relocation: the assembler knows how far two local functions of one section, such as .sched.text, are apart,
+// and fills in the distance by itself. It holds only as long as both stay where they are. self is the item that the
+// code belongs to, nil when it is none's.
+func (u *Unit) withNeighbours(s *elfobj.Section, start, end uint64, self *Item, refs []Ref) ([]Ref, error) {
 	relocated := map[uint64]bool{}
 	for _, r := range refs {
 		relocated[r.Offset] = true
 	}
-	code := it.Bytes()
 	added := false
-	for at := uint64(0); at < uint64(len(code)); {
-		insn, ok := u.Arch.Insn(code[at:])
+	for at := start; at < end; {
+		insn, ok := u.insn(s, at, end)
 		if !ok {
-			return nil, fmt.Errorf("offset %#x: no known instruction in % x", at, code[at:min(at+15, uint64(len(code)))])
+			return nil, fmt.Errorf("offset %#x: no known instruction in % x", at-start, s.Data[at:min(at+15, end)])
 		}
-		next := at + uint64(insn.Len)
-		field := next - uint64(insn.Rel)
-		if insn.Rel > 0 && !relocated[field] {
-			target := int64(it.Start+next) + displacement(code[field:next])
-			if to := u.ItemAt(it.Section, target); to != it {
+		rel := insn.Rel
+		field := at - start + uint64(rel.At)
+		if target := int64(at) + rel.Disp; rel.Reloc != 0 && !relocated[field] && (target < int64(start) || target >= int64(end)) {
+			if to := u.ItemAt(s, target); to != self || to == nil {
 				if to == nil {
-					return nil, fmt.Errorf("offset %#x: a branch to %#x of %q, where nothing is", at, target, it.Section.Name)
+					return nil, fmt.Errorf("offset %#x: a reference to %#x of %q, where nothing is", at-start, target, s.Name)
 				}
-				refs = append(refs, Ref{Offset: field, Type: u.Arch.BranchReloc(), Field: arch.Field{Size: insn.Rel, PCRel: true, Signed: true},
-					To: to, ToOffset: target - int64(to.Start), Bias: int64(insn.Rel), Direct: true})
+				f, err := u.Arch.Field(rel.Reloc)
+				if err != nil {
+					return nil, fmt.Errorf("offset %#x: %w", at-start, err)
+				}
+				refs = append(refs, Ref{Offset: field, Type: rel.Reloc, Field: f, To: to, ToOffset: target - int64(to.Start),
+					Bias: int64(insn.PC - rel.At), Direct: insn.Call || insn.Jump})
 				added = true
 			}
 		}
-		at = next
+		at += uint64(insn.Len)
 	}
 	if added {
 		refs = slices.Clone(refs)
 		slices.SortStableFunc(refs, func(a, b Ref) int { return int(int64(a.Offset) - int64(b.Offset)) })
 	}
 	return refs, nil
-}
-
-// displacement reads a signed little-endian number.
-func displacement(b []byte) int64 {
-	v := int64(int8(b[len(b)-1]))
-	for i := len(b) - 2; i >= 0; i-- {
-		v = v<<8 | int64(b[i])
-	}
-	return v
 }

@@ -14,7 +14,7 @@ func (u *Unit) Refs(it *Item) ([]Ref, error) {
 	}
 	refs, err := u.RefsIn(it.Section, it.Start, it.End)
 	if err == nil && it.Section.Exec() && len(u.bySection[it.Section]) > 1 {
-		refs, err = u.withNeighbours(it, refs)
+		refs, err = u.withNeighbours(it.Section, it.Start, it.End, it, refs)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %q: %w", it.Kind, it.Name, err)
@@ -40,19 +40,22 @@ func (u *Unit) RefsIn(s *elfobj.Section, start, end uint64) ([]Ref, error) {
 		if err != nil {
 			return nil, fmt.Errorf("offset %#x: %w", r.Offset-start, err)
 		}
+		if f.Size == 0 {
+			continue
+		}
 		if r.Offset+uint64(f.Size) > end {
 			return nil, fmt.Errorf("offset %#x: relocated field of %d bytes crosses the end", r.Offset-start, f.Size)
 		}
 		ref := Ref{Offset: r.Offset - start, Type: r.Type, Field: f}
 		if s.Exec() {
 			for {
-				insn, ok := u.Arch.Insn(s.Data[at:end])
+				insn, ok := u.insn(s, at, end)
 				if !ok {
 					return nil, fmt.Errorf("offset %#x: no known instruction in % x", at-start, s.Data[at:min(at+15, end)])
 				}
 				if next := at + uint64(insn.Len); r.Offset < next {
 					if f.PCRel {
-						ref.Bias = int64(next - r.Offset)
+						ref.Bias = int64(at) + int64(insn.PC) - int64(r.Offset)
 					}
 					ref.Direct = f.PCRel && (insn.Call || insn.Jump)
 					break
@@ -61,6 +64,7 @@ func (u *Unit) RefsIn(s *elfobj.Section, start, end uint64) ([]Ref, error) {
 				}
 			}
 		}
+		ref.Direct = ref.Direct || f.Branch
 		if err := u.resolve(&ref, r); err != nil {
 			return nil, fmt.Errorf("offset %#x: %w", ref.Offset, err)
 		}
@@ -83,7 +87,7 @@ func (u *Unit) resolve(ref *Ref, r elfobj.Reloc) error {
 		return nil
 	}
 	place := int64(r.Sym.Value) + r.Addend + ref.Bias
-	if SpecialSection(r.Sym.Section.Name) {
+	if u.special(r.Sym.Section.Name) || u.inAlternate(r.Sym.Section, place) {
 		ref.Table, ref.ToOffset = r.Sym.Section, place
 		return nil
 	}

@@ -3,6 +3,8 @@ package unit
 import (
 	"slices"
 	"strings"
+
+	"livesplice/kmod/arch"
 )
 
 // Use says what the sections of one name hold, and so what becomes of their content in a running kernel.
@@ -44,6 +46,8 @@ type Section struct {
 	Holds string
 	// Fixed says of Text and Data why a copy elsewhere cannot stand in for what lies there; mostly empty.
 	Fixed string
+	// Shape is what the machine adds: sizes of entries, alternatives. Only Unit.KnownSection sets it.
+	Shape *arch.Table
 }
 
 // KnownSection gives what is known of a section by its name; Use is zero when nothing is. Of several patterns the
@@ -59,9 +63,19 @@ func KnownSection(name string) Section {
 	return sectionPrefixes[i].Section
 }
 
-// SpecialSection says whether a section's content is read entry by entry (see Tables) or not at all, and never as items.
-func SpecialSection(name string) bool {
-	switch KnownSection(name).Use {
+// KnownSection is KnownSection, with what the machine adds to it.
+func (u *Unit) KnownSection(name string) Section {
+	s := KnownSection(name)
+	if t, ok := u.Arch.Table(name); ok {
+		s.Shape = &t
+		s.Use = map[arch.Use]Use{arch.Walked: Table, arch.Helper: Helper, arch.Pool: Data}[t.Use]
+	}
+	return s
+}
+
+// special says whether a section's content is read entry by entry (see Tables) or not at all, and never as items.
+func (u *Unit) special(name string) bool {
+	switch u.KnownSection(name).Use {
 	case Table, Helper, Annotation, Rebuilt, Dropped:
 		return true
 	}

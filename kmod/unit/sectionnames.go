@@ -30,7 +30,7 @@ var sectionRows = []struct {
 	{".vvar_*", Section{Use: Data, Fixed: "it is mapped into user space"}},
 	{"__stop_sched_class __dl_sched_class __rt_sched_class __fair_sched_class __ext_sched_class __idle_sched_class",
 		Section{Use: Data, Fixed: "the scheduler compares addresses of its classes"}},
-	{"__dyndbg .gnu.linkonce.this_module", Section{Use: Data}},
+	{"__dyndbg .gnu.linkonce.this_module .toc", Section{Use: Data}}, // .toc: powerpc
 	{".init.data .init.data.* init.data.* .init.rodata .init.rodata.* .init.bss .init.scratch .init.ramfs* .dtb.init.rodata .exit.data " +
 		".exit.data.* .exit.rodata* .meminit.data* .meminit.rodata* .memexit.data* .memexit.rodata*", Section{Use: InitData}},
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"livesplice/kmod/arch"
 	"livesplice/kmod/elfobj"
 )
 
@@ -13,12 +14,14 @@ import (
 type Entry struct {
 	Section    *elfobj.Section
 	Start, End uint64 // in Section
-	Refs       []Ref  // offsets count from Start; the first is at 0 and names the owner
-	// Replacement is the code in .altinstr_replacement that an alternative holds; its Section is nil elsewhere.
+	Refs       []Ref  // offsets count from Start; the first names the owner
+	// Alt tells the parts of an alternative; nil for other tables.
+	Alt *arch.Alternative
+	// Replacement is the code that an alternative holds; its Section is nil elsewhere.
 	Replacement Replacement
 }
 
-// Replacement is a range of .altinstr_replacement.
+// Replacement is a range of .altinstr_replacement, or of what the machine has in its place.
 type Replacement struct {
 	Section    *elfobj.Section
 	Start, End uint64
@@ -45,7 +48,7 @@ type Tables map[*Item][]Entry
 func (u *Unit) Tables() (Tables, error) {
 	t := Tables{}
 	for _, s := range u.Obj.Sections {
-		known := KnownSection(s.Name)
+		known := u.KnownSection(s.Name)
 		if known.Use != Table && known.Use != Annotation || s.Type == elf.SHT_RELA || s.Size() == 0 {
 			continue
 		}
@@ -70,6 +73,9 @@ func (t Tables) read(u *Unit, s *elfobj.Section, known Section) error {
 		if e.Refs, err = u.RefsIn(s, at, at+size); err != nil {
 			return fmt.Errorf("entry %d: %w", at/size, err)
 		}
+		if len(e.Refs) == 0 {
+			return fmt.Errorf("entry %d: names no code", at/size)
+		}
 		owner := e.Refs[0].To
 		if owner == nil {
 			if known.Use == Annotation || e.Refs[0].External != nil {
@@ -80,7 +86,8 @@ func (t Tables) read(u *Unit, s *elfobj.Section, known Section) error {
 		if known.Use == Annotation && !owner.Section.Exec() {
 			continue // a pointer that keeps a variable alive
 		}
-		if s.Name == ".altinstructions" {
+		if known.Shape != nil && known.Shape.Alt != nil {
+			e.Alt = known.Shape.Alt
 			if err := e.alternative(u); err != nil {
 				return fmt.Errorf("entry %d: %w", at/size, err)
 			}
@@ -103,28 +110,34 @@ func (t Tables) Find(s *elfobj.Section, off int64) (owner *Item, rank int) {
 	return nil, 0
 }
 
-// alternative finds the replacement code of an entry of .altinstructions. Its length is the last byte of the entry,
-// but in the 13-byte layout of 5.10, where the length of the padding follows it.
+// alternative finds the replacement code of an entry.
 func (e *Entry) alternative(u *Unit) error {
-	data := e.Data()
-	n := data[len(data)-1]
-	if len(data) == 13 {
-		n = data[11]
+	n := uint64(0)
+	if e.Alt.End == 0 {
+		if n = e.Alt.Len(e.Data()); n == 0 {
+			return nil
+		}
 	}
-	if n == 0 {
-		return nil
-	}
-	if len(e.Refs) != 2 || e.Refs[1].Table == nil {
+	if len(e.Refs) <= max(e.Alt.Start, e.Alt.End) || e.Refs[e.Alt.Start].Table == nil {
 		return fmt.Errorf("no reference to replacement code")
 	}
-	sec, start := e.Refs[1].Table, uint64(e.Refs[1].ToOffset)
-	if start > sec.Size() || uint64(n) > sec.Size()-start {
+	sec, start := e.Refs[e.Alt.Start].Table, uint64(e.Refs[e.Alt.Start].ToOffset)
+	if e.Alt.End > 0 {
+		if e.Refs[e.Alt.End].Table != sec {
+			return fmt.Errorf("replacement code begins in %q and ends elsewhere", sec.Name)
+		}
+		n = uint64(e.Refs[e.Alt.End].ToOffset) - start
+	}
+	if sec.Type == elf.SHT_NOBITS || start > sec.Size() || n > sec.Size()-start {
 		return fmt.Errorf("replacement code of %d bytes at %#x lies outside its section", n, start)
 	}
-	refs, err := u.RefsIn(sec, start, start+uint64(n))
+	refs, err := u.RefsIn(sec, start, start+n)
+	if err == nil && e.Alt.Inline {
+		refs, err = u.withNeighbours(sec, start, start+n, nil, refs)
+	}
 	if err != nil {
 		return fmt.Errorf("replacement code: %w", err)
 	}
-	e.Replacement = Replacement{Section: sec, Start: start, End: start + uint64(n), Refs: refs}
+	e.Replacement = Replacement{Section: sec, Start: start, End: start + n, Refs: refs}
 	return nil
 }

@@ -60,6 +60,9 @@ type Unit struct {
 	bySymbol  map[*elfobj.Symbol]*Item
 	refs      map[*Item][]Ref
 	lines     *lineTable // nil until it is asked for
+	// alternates and marks are sorted by place.
+	alternates map[*elfobj.Section][]span
+	marks      map[*elfobj.Section][]mark
 }
 
 // Ref is one relocation in an item, with the place that it names.
@@ -128,23 +131,34 @@ func (it *Item) String() string { return it.Name }
 // New reads the items of an object. It reports instructions that it cannot decode in front of a PC-relative reference,
 // overlapping functions, and relocation kinds that are not known.
 func New(obj *elfobj.Object) (*Unit, error) {
-	a, err := arch.For(obj.Machine)
+	a, err := arch.For(obj)
 	if err != nil {
 		return nil, err
 	}
-	u := &Unit{Obj: obj, Arch: a, bySection: map[*elfobj.Section][]*Item{}, bySymbol: map[*elfobj.Symbol]*Item{}, refs: map[*Item][]Ref{}}
+	u := &Unit{Obj: obj, Arch: a, bySection: map[*elfobj.Section][]*Item{}, bySymbol: map[*elfobj.Symbol]*Item{}, refs: map[*Item][]Ref{},
+		alternates: map[*elfobj.Section][]span{}, marks: map[*elfobj.Section][]mark{}}
+	u.findAlternates()
 	symbols := map[*elfobj.Section][]*elfobj.Symbol{}
 	for _, s := range obj.Symbols {
-		if s.Section != nil && s.Type != elf.STT_SECTION && s.Type != elf.STT_FILE {
+		switch {
+		case s.Section == nil || s.Type == elf.STT_SECTION || s.Type == elf.STT_FILE:
+		case s.Type == elf.STT_NOTYPE && a.Mapping(s.Name) != arch.NotMapping:
+			u.marks[s.Section] = append(u.marks[s.Section], mark{s.Value, a.Mapping(s.Name) == arch.MapsData})
+		default:
 			symbols[s.Section] = append(symbols[s.Section], s)
 		}
 	}
+	for _, m := range u.marks {
+		slices.SortStableFunc(m, func(a, b mark) int { return int(int64(a.at) - int64(b.at)) })
+	}
 	for _, s := range obj.Sections {
-		if !s.Alloc() || s.Type == elf.SHT_RELA || s.Type == elf.SHT_NOTE || SpecialSection(s.Name) {
+		if !s.Alloc() || s.Type == elf.SHT_RELA || s.Type == elf.SHT_NOTE || u.special(s.Name) {
 			continue
 		}
-		if s.Flags&elf.SHF_MERGE != 0 && s.EntSize > 0 && s.Type != elf.SHT_NOBITS {
-			u.addLiterals(s)
+		if table, ok := a.Table(s.Name); ok && s.Type != elf.SHT_NOBITS {
+			u.addLiterals(s, table.Sizes[0])
+		} else if s.Flags&elf.SHF_MERGE != 0 && s.EntSize > 0 && s.Type != elf.SHT_NOBITS {
+			u.addLiterals(s, s.EntSize)
 		} else if s.Name == ".altinstr_aux" {
 			u.addPieces(s)
 		} else if err := u.addItems(s, symbols[s]); err != nil {
@@ -236,6 +250,12 @@ func (u *Unit) addLabelled(s *elfobj.Section, syms []*elfobj.Symbol) error {
 }
 
 func (u *Unit) addGap(s *elfobj.Section, from, to uint64) {
+	for _, a := range u.alternates[s] {
+		if a.start >= from && a.end <= to {
+			u.addGap(s, from, a.start)
+			from = a.end
+		}
+	}
 	if from >= to {
 		return
 	}
@@ -260,7 +280,7 @@ func (u *Unit) onlyNops(s *elfobj.Section, from, to uint64) bool {
 		if s.Data[at] == 0 && zero(s, at, to) {
 			return true
 		}
-		insn, ok := u.Arch.Insn(s.Data[at:to])
+		insn, ok := u.insn(s, at, to)
 		if !ok || !insn.Nop {
 			return false
 		}
@@ -282,13 +302,13 @@ func zero(s *elfobj.Section, from, to uint64) bool {
 }
 
 // addLiterals makes an item of each entry of a mergeable section. Symbols in such sections are the assembler's own.
-func (u *Unit) addLiterals(s *elfobj.Section) {
+func (u *Unit) addLiterals(s *elfobj.Section, size uint64) {
 	n := uint64(len(s.Data))
 	for at := uint64(0); at < n; {
-		end := min(at+s.EntSize, n)
+		end := min(at+size, n)
 		if s.Strings() {
-			for end < n && !zero(s, end-s.EntSize, end) {
-				end = min(end+s.EntSize, n)
+			for end < n && !zero(s, end-size, end) {
+				end = min(end+size, n)
 			}
 		}
 		u.add(&Item{Kind: Literal, Name: fmt.Sprintf("%s+%#x", s.Name, at), Section: s, Start: at, End: end})

@@ -231,8 +231,17 @@ func TestBadObjects(t *testing.T) {
 			}
 		})
 	}
-	if _, err := unit.New(&elfobj.Object{Machine: elf.EM_S390}); err == nil || err.Error() != "objects of EM_S390 are not supported, only EM_X86_64" {
-		t.Errorf("got %v", err)
+	for _, c := range []struct {
+		obj  elfobj.Object
+		want string
+	}{
+		{elfobj.Object{Machine: elf.EM_RISCV}, "objects of EM_RISCV are not supported, only of EM_X86_64, EM_AARCH64, EM_PPC64 and EM_S390"},
+		{elfobj.Object{Machine: elf.EM_S390}, "objects of EM_S390 in this byte order are not supported"},
+		{elfobj.Object{Machine: elf.EM_PPC64, BigEndian: true}, "objects of EM_PPC64 in this byte order are not supported"},
+	} {
+		if _, err := unit.New(&c.obj); err == nil || err.Error() != c.want {
+			t.Errorf("got %v, want %s", err, c.want)
+		}
 	}
 }
 
