@@ -2,6 +2,7 @@
 # make test      every test, those in VMs included
 # make packages  the .deb and .rpm of splicectl, in dist/
 # make bench     times and memory of an update, cold and warm
+# make corpus    how many real changes splice, each update loaded in a VM; hours, goes on where it was stopped
 # make lint      gofmt, go vet and staticcheck
 # make fuzz      every fuzz target, FUZZTIME (60s) each
 #
@@ -14,7 +15,7 @@ GOTOOLCHAIN ?= auto
 export GOTOOLCHAIN
 export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 
-.PHONY: demo test packages bench lint vet fuzz setup
+.PHONY: demo test packages bench corpus lint vet fuzz setup
 
 demo: setup
 	$(GO) run ./ci/demo
@@ -28,6 +29,9 @@ packages: setup
 
 bench: setup
 	$(GO) run ./ci/bench
+
+corpus: setup
+	$(GO) run ./ci/corpus -out dist/corpus -doc docs/corpus.md
 
 lint: setup
 	@files=$$(gofmt -l ci cmd kconfig kmod pipeline pkgfmt) && if [ -n "$$files" ]; then echo "not gofmt'ed:"; echo "$$files"; exit 1; fi

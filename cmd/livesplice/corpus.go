@@ -12,15 +12,18 @@ type corpusCmd struct {
 	NewSource string   `required:"" placeholder:"PATH" help:"A later version of it."`
 	Kernel    []string `required:"" placeholder:"PATH" help:"Packages of the kernel built from the old source; may be repeated."`
 	Out       string   `required:"" placeholder:"DIR" help:"Folder for results and modules; a run that was stopped goes on from there."`
-	Sample    int      `placeholder:"N" help:"Take N files by chance (default: all)."`
+	CC        string   `name:"cc" placeholder:"CC" help:"The kernel's compiler (default: the one that its config names)."`
+	Under     []string `placeholder:"DIR" help:"Only files below this folder of the source; may be repeated."`
+	Sample    int      `placeholder:"N" help:"Draw files by chance until N are buildable (default: take all)."`
 	Seed      uint64   `default:"1" help:"Seed of the sample (default: ${default})."`
-	Jobs      int      `short:"j" placeholder:"N" help:"Updates made at the same time (default: the number of CPUs)."`
+	Jobs      int      `short:"j" placeholder:"N" help:"Files taken at the same time (default: the number of CPUs)."`
 	JSON      bool     `name:"json" help:"Print the results as JSON."`
 }
 
 // Help is shown by --help.
 func (corpusCmd) Help() string {
-	return `Each .c file that differs between two source versions is taken as one patch.
+	return `Each .c file that differs between two source versions is taken as one patch, from the plan to the finished module. A file
+that does not compile alone is given the fewest headers of the new version that it takes; only the file itself sees them.
 
 Example:
   livesplice corpus --old-source linux-source-6.1_6.1.176-1_all.deb --new-source linux-source-6.1_6.1.192-2_all.deb \
@@ -29,8 +32,8 @@ Example:
 }
 
 func (c *corpusCmd) Run(e *env) error {
-	r, err := corpus.Run(e.ctx, corpus.Options{OldSource: c.OldSource, NewSource: c.NewSource, Kernel: append(c.Kernel, c.Args...), Sample: c.Sample,
-		Seed: c.Seed, Out: c.Out, Jobs: c.Jobs, Cache: e.cache, Log: e.stderr})
+	r, err := corpus.Run(e.ctx, corpus.Options{OldSource: c.OldSource, NewSource: c.NewSource, Kernel: append(c.Kernel, c.Args...), CC: c.CC,
+		Under: c.Under, Sample: c.Sample, Seed: c.Seed, Out: c.Out, Jobs: c.Jobs, Cache: e.cache, Log: e.stderr})
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"livesplice/pipeline/process"
 )
@@ -16,44 +20,75 @@ import (
 // elsewhere are folders that are no part of an x86 kernel.
 var elsewhere = []string{"Documentation", "samples", "scripts", "tools", "usr", "debian"}
 
-// differing are the .c files that both trees have and whose content differs, sorted; those of other architectures and
-// of programs beside the kernel are left out.
-func differing(ctx context.Context, before, after string) ([]string, error) {
-	var files []string
-	err := filepath.WalkDir(before, func(path string, d fs.DirEntry, err error) error {
+// differences are the files that differ between two trees, those of other architectures and of programs beside the
+// kernel left out. Paths are relative to the trees, and sorted.
+type differences struct {
+	sources []string // .c files that both trees have
+	headers []string // .h files of the new tree that the old one has otherwise or not at all
+}
+
+func differing(ctx context.Context, before, after string) (*differences, error) {
+	var (
+		d  differences
+		mu sync.Mutex
+	)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(2 * runtime.NumCPU())
+	err := filepath.WalkDir(after, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(before, path)
+		rel, err := filepath.Rel(after, path)
 		if err != nil {
 			return err
 		}
-		if d.IsDir() {
+		if e.IsDir() {
 			arch, inArch := strings.CutPrefix(rel, "arch/")
-			if slices.Contains(elsewhere, rel) || d.Name() == ".git" || inArch && !strings.Contains(arch, "/") && arch != "x86" {
+			if slices.Contains(elsewhere, rel) || e.Name() == ".git" || inArch && !strings.Contains(arch, "/") && arch != "x86" {
 				return filepath.SkipDir
 			}
 			return nil
 		}
-		if !d.Type().IsRegular() || filepath.Ext(path) != ".c" {
+		ext := filepath.Ext(path)
+		if !e.Type().IsRegular() || ext != ".c" && ext != ".h" {
 			return nil
 		}
-		same, err := sameContent(path, filepath.Join(after, rel))
-		if errors.Is(err, fs.ErrNotExist) {
+		g.Go(func() error {
+			same, err := sameContent(filepath.Join(before, rel), path)
+			gone := errors.Is(err, fs.ErrNotExist)
+			if err != nil && !gone {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case ext == ".h" && (gone || !same):
+				d.headers = append(d.headers, rel)
+			case ext == ".c" && !gone && !same:
+				d.sources = append(d.sources, rel)
+			}
 			return nil
-		}
-		if err == nil && !same {
-			files = append(files, rel)
-		}
-		return err
+		})
+		return nil
 	})
-	return files, err
+	err = errors.Join(err, g.Wait())
+	slices.Sort(d.sources)
+	slices.Sort(d.headers)
+	return &d, err
 }
 
 func sameContent(a, b string) (bool, error) {
+	sa, err := os.Stat(a)
+	if err != nil {
+		return false, err
+	}
+	sb, err := os.Stat(b)
+	if err != nil || sa.Size() != sb.Size() {
+		return false, err
+	}
 	x, err := os.ReadFile(a)
 	if err != nil {
 		return false, err
@@ -71,4 +106,14 @@ func unified(ctx context.Context, before, after, file string) ([]byte, error) {
 		err = nil // diff's way to say that there is a difference
 	}
 	return []byte(res.Stdout), err
+}
+
+// below keeps the files in one of the folders; all if none is given.
+func below(files, folders []string) []string {
+	if len(folders) == 0 {
+		return files
+	}
+	return slices.DeleteFunc(slices.Clone(files), func(f string) bool {
+		return !slices.ContainsFunc(folders, func(d string) bool { return strings.HasPrefix(f, strings.TrimSuffix(d, "/")+"/") })
+	})
 }
