@@ -1,50 +1,69 @@
 package unit
 
 import (
-	"regexp"
+	"slices"
 	"strings"
 )
 
-var coldName = regexp.MustCompile(`^(.+)\.cold(\.\d+)?$`)
-
-// ColdParent gives the name of the function whose rarely executed part has the given name.
+// ColdParent gives the name of the function whose rarely executed part has the given name: foo for foo.cold and for
+// foo.cold.7.
 func ColdParent(name string) (parent string, ok bool) {
-	m := coldName.FindStringSubmatch(name)
-	if m == nil {
+	if keep, numbered := cutNumber(name); numbered {
+		name = keep
+	}
+	parent, ok = strings.CutSuffix(name, ".cold")
+	if !ok || parent == "" {
 		return "", false
 	}
-	return m[1], true
+	return parent, true
 }
 
-// uniqueLocal is the second number of a static local that a macro named with __UNIQUE_ID.
-var uniqueLocal = regexp.MustCompile(`\.\d+$`)
-
-// btfID is the number behind the name of a BTF id: the place in the file and the line of its macro.
-//
-// Source: include/linux/btf_ids.h, v6.1.
-var btfID = regexp.MustCompile(`^(__BTF_ID__.*__)\d+$`)
-
-var cloneNumber = regexp.MustCompile(`(\.(isra|constprop|part|cold|llvm))?\.\d+$`)
+// clones are the kinds of copies and parts that compilers make of functions.
+var clones = []string{"isra", "constprop", "part", "cold", "llvm"}
 
 // BaseName is the name without the numbers that the compiler appends: foo.constprop.0 becomes foo.constprop, the
 // static local count.12 becomes count, __UNIQUE_ID_x123 becomes __UNIQUE_ID_x.
 func BaseName(name string) string {
-	if m := btfID.FindStringSubmatch(name); m != nil {
-		return m[1]
+	if base, ok := cutBTFID(name); ok {
+		return base
 	}
 	if strings.HasPrefix(name, "__UNIQUE_ID_") {
-		return strings.TrimRight(uniqueLocal.ReplaceAllString(name, ""), "0123456789")
+		// The second number is that of a static local that a macro named with __UNIQUE_ID.
+		keep, _ := cutNumber(name)
+		return strings.TrimRight(keep, digits)
 	}
+	kinds := "" // of clones: they stay, their numbers go
 	for {
-		m := cloneNumber.FindStringSubmatchIndex(name)
-		if m == nil {
-			return name
+		keep, ok := cutNumber(name)
+		if !ok {
+			return name + kinds
 		}
-		keep := name[:m[0]]
-		if m[2] >= 0 {
-			// .isra.0: the kind of clone stays, its number goes
-			return BaseName(keep) + name[m[2]:m[3]]
+		if i := strings.LastIndexByte(keep, '.'); i >= 0 && slices.Contains(clones, keep[i+1:]) {
+			keep, kinds = keep[:i], keep[i:]+kinds
 		}
 		name = keep
 	}
+}
+
+const digits = "0123456789"
+
+// cutNumber takes ".12" off the end of a name; without one it gives the name as it is.
+func cutNumber(name string) (keep string, ok bool) {
+	keep = strings.TrimRight(name, digits)
+	if len(keep) == len(name) || !strings.HasSuffix(keep, ".") {
+		return name, false
+	}
+	return keep[:len(keep)-1], true
+}
+
+// cutBTFID takes the number off the name of a BTF id, which is the place in the file and the line of its macro.
+//
+// Source: include/linux/btf_ids.h, v6.1.
+func cutBTFID(name string) (keep string, ok bool) {
+	const prefix, end = "__BTF_ID__", "__"
+	if !strings.HasPrefix(name, prefix) {
+		return "", false
+	}
+	keep = strings.TrimRight(name, digits)
+	return keep, len(keep) < len(name) && strings.HasSuffix(keep[len(prefix):], end)
 }
