@@ -39,7 +39,7 @@ func plainConstant(it *unit.Item) bool {
 
 // heldByData are the items whose address data holds.
 func heldByData(u *unit.Unit) (map[*unit.Item]bool, error) {
-	held := map[*unit.Item]bool{}
+	held := make(map[*unit.Item]bool, len(u.Items))
 	for _, it := range u.Items {
 		if it.Kind == unit.Function {
 			continue

@@ -22,7 +22,7 @@ type correlation struct {
 // correlate pairs items by name where the name is the source's own, by the functions that use them where the compiler
 // appended a number, and anonymous ones by section and order. Literals are compared by content and never paired.
 func correlate(pre, post *unit.Unit) (*correlation, error) {
-	c := &correlation{pre: pre, post: post, preOf: map[*unit.Item]*unit.Item{}, postOf: map[*unit.Item]*unit.Item{}, ambiguous: map[*unit.Item]bool{}}
+	c := &correlation{pre: pre, post: post, preOf: make(map[*unit.Item]*unit.Item, len(post.Items)), postOf: make(map[*unit.Item]*unit.Item, len(pre.Items)), ambiguous: map[*unit.Item]bool{}}
 	for _, kind := range []unit.Kind{unit.Function, unit.Datum} {
 		c.exact(kind)
 	}

@@ -55,7 +55,7 @@ func (r *Result) refuseUnknownSections() {
 // referenced are the items that other items or entries of special sections refer to. What nothing refers to is found
 // by the kernel through the bounds of its section, or is not used at all.
 func referenced(u *unit.Unit, tables unit.Tables) (map[*unit.Item]bool, error) {
-	used := map[*unit.Item]bool{}
+	used := make(map[*unit.Item]bool, len(u.Items))
 	note := func(refs []unit.Ref) {
 		for _, ref := range refs {
 			used[ref.To] = true

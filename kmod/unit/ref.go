@@ -9,8 +9,8 @@ import (
 
 // Refs gives the references that an item holds, in ascending order of offset. The result is shared: do not change it.
 func (u *Unit) Refs(it *Item) ([]Ref, error) {
-	if r, ok := u.refs[it]; ok {
-		return r, nil
+	if it.refsRead {
+		return it.refs, nil
 	}
 	refs, err := u.RefsIn(it.Section, it.Start, it.End)
 	if err == nil && it.Section.Exec() && len(u.bySection[it.Section]) > 1 {
@@ -19,7 +19,7 @@ func (u *Unit) Refs(it *Item) ([]Ref, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s %q: %w", it.Kind, it.Name, err)
 	}
-	u.refs[it] = refs
+	it.refs, it.refsRead = refs, true
 	return refs, nil
 }
 
@@ -87,7 +87,7 @@ func (u *Unit) resolve(ref *Ref, r elfobj.Reloc) error {
 		return nil
 	}
 	place := int64(r.Sym.Value) + r.Addend + ref.Bias
-	if u.special(r.Sym.Section.Name) || u.inAlternate(r.Sym.Section, place) {
+	if len(u.bySection[r.Sym.Section]) == 0 && u.special(r.Sym.Section.Name) || u.inAlternate(r.Sym.Section, place) {
 		ref.Table, ref.ToOffset = r.Sym.Section, place
 		return nil
 	}

@@ -46,6 +46,9 @@ type Item struct {
 	Parent *Item
 	// Children are the items whose Parent this is.
 	Children []*Item
+
+	refs     []Ref // what Refs found
+	refsRead bool
 }
 
 // Unit is one object and its items.
@@ -58,7 +61,6 @@ type Unit struct {
 
 	bySection map[*elfobj.Section][]*Item
 	bySymbol  map[*elfobj.Symbol]*Item
-	refs      map[*Item][]Ref
 	lines     *lineTable // nil until it is asked for
 	// alternates and marks are sorted by place.
 	alternates map[*elfobj.Section][]span
@@ -135,7 +137,7 @@ func New(obj *elfobj.Object) (*Unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Unit{Obj: obj, Arch: a, bySection: map[*elfobj.Section][]*Item{}, bySymbol: map[*elfobj.Symbol]*Item{}, refs: map[*Item][]Ref{},
+	u := &Unit{Obj: obj, Arch: a, bySection: map[*elfobj.Section][]*Item{}, bySymbol: map[*elfobj.Symbol]*Item{},
 		alternates: map[*elfobj.Section][]span{}, marks: map[*elfobj.Section][]mark{}}
 	u.findAlternates()
 	symbols := map[*elfobj.Section][]*elfobj.Symbol{}
