@@ -86,11 +86,14 @@ func (c *comparer) equalOutside(a, b []byte, refs []unit.Ref) bool {
 
 // target says whether two references name the same place.
 func (c *comparer) target(a, b unit.Ref) bool {
-	if a.ToOffset != b.ToOffset {
-		return false
+	if a.Table != nil && b.Table != nil {
+		// An entry of a table; replacement code is read by the entry that holds it.
+		x, i, inX := c.special[c.pre].Find(a.Table, a.ToOffset)
+		y, j, inY := c.special[c.post].Find(b.Table, b.ToOffset)
+		return x != nil && y != nil && c.preOf[y] == x && i == j && inX == inY && a.Table.Name == b.Table.Name
 	}
-	if a.Table != nil || b.Table != nil {
-		return false // read by the entry that holds it, not as a reference
+	if a.Table != nil || b.Table != nil || a.ToOffset != b.ToOffset {
+		return false
 	}
 	if a.To == nil || b.To == nil {
 		return a.To == nil && b.To == nil && a.External.Name == b.External.Name && a.External.Shndx == b.External.Shndx

@@ -44,11 +44,16 @@ type Need struct {
 // units in one module. What cannot be carried is returned as Refusals.
 func (r *Result) Extract(prefix string) (*Extract, error) {
 	x := &extractor{Result: r, prefix: prefix, out: &elfobj.Object{Machine: r.Post.Obj.Machine, BigEndian: r.Post.Obj.BigEndian, OSABI: r.Post.Obj.OSABI, Flags: r.Post.Obj.Flags},
-		placed: map[*unit.Item]*elfobj.Symbol{}, sections: map[string]*elfobj.Section{}, needs: map[string]*elfobj.Symbol{}, labels: map[*unit.Item]*elfobj.Symbol{}, defined: map[string]bool{}}
+		placed: map[*unit.Item]*elfobj.Symbol{}, sections: map[string]*elfobj.Section{}, needs: map[string]*elfobj.Symbol{}, entryAt: map[entryKey]uint64{}, labels: map[*unit.Item]*elfobj.Symbol{}, defined: map[string]bool{}}
 	x.ext = &Extract{Unit: r.Unit, Obj: x.out}
 	x.include()
 	for _, it := range x.items {
 		x.place(it)
+	}
+	for _, it := range x.items {
+		for _, e := range r.cmp.special[r.Post][it] {
+			x.placeEntry(e)
+		}
 	}
 	for _, it := range x.items {
 		x.copyRefs(it)
@@ -81,6 +86,7 @@ type extractor struct {
 	carried  map[*unit.Item]bool
 	placed   map[*unit.Item]*elfobj.Symbol // where each carried item is in out
 	sections map[string]*elfobj.Section    // of out, for data that shares them
+	entryAt  map[entryKey]uint64
 	labels   map[*unit.Item]*elfobj.Symbol // of unnamed items, where a section's symbol does not tell them
 	needs    map[string]*elfobj.Symbol     // by what they stand for
 	defined  map[string]bool               // names that out uses already
@@ -179,10 +185,34 @@ func (x *extractor) copyRefs(it *unit.Item) {
 	}
 }
 
-// copyEntry copies an entry of a special section that belongs to a carried function.
+// placeEntry puts an entry of a special section that belongs to a carried function into out.
+func (x *extractor) placeEntry(e unit.Entry) {
+	s := x.section(e.Section)
+	x.entryAt[entryKey{e.Section, e.Start}] = appendTo(s, e.Data(), e.End-e.Start, 1, 0)
+}
+
+// entryKey names an entry of post by its section and its offset there.
+type entryKey struct {
+	section *elfobj.Section
+	start   uint64
+}
+
+// toEntry gives the place in out of an entry that a reference names; ok is false when the entry is not carried.
+func (x *extractor) toEntry(ref unit.Ref) (s *elfobj.Section, at int64, ok bool) {
+	start := ref.ToOffset
+	if owner, rank, in := x.cmp.special[x.Post].Find(ref.Table, ref.ToOffset); owner == nil || !x.carried[owner] || rank < 0 {
+		return nil, 0, false
+	} else {
+		start -= in
+	}
+	placed, ok := x.entryAt[entryKey{ref.Table, uint64(start)}]
+	return x.section(ref.Table), int64(placed) + ref.ToOffset - start, ok
+}
+
+// copyEntry writes the relocations of a placed entry.
 func (x *extractor) copyEntry(e unit.Entry) {
 	s := x.section(e.Section)
-	at := appendTo(s, e.Data(), e.End-e.Start, 1, 0)
+	at := x.entryAt[entryKey{e.Section, e.Start}]
 	owner := e.Refs[0].To
 	local := func(ref unit.Ref) bool { return ref.To == owner || x.carry(ref) }
 	for i, ref := range e.Refs {

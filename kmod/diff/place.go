@@ -27,6 +27,9 @@ func (x *extractor) place(it *unit.Item) {
 	default:
 		s = x.section(src)
 	}
+	if n := x.Post.Prefix(it); n > 0 {
+		appendTo(s, src.Data[it.Start-n:it.Start], n, max(src.Align, 1), it.Start-n)
+	}
 	at := appendTo(s, it.Bytes(), it.Size(), max(src.Align, 1), it.Start)
 	if len(it.Syms) == 0 {
 		// Items without a name are reached through the section's symbol; their place is remembered in a stand-in.

@@ -20,6 +20,10 @@ func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit
 			"change the patch so that the compiler makes other code, or reboot into a fixed kernel")
 		return
 	case ref.Table != nil:
+		if dst, at, ok := x.toEntry(ref); ok {
+			rel.Sym, rel.Addend = x.out.SectionSymbol(dst), at-ref.Bias
+			break
+		}
 		x.cannot(NotExtractable, in, "refers to "+ref.Table.Name, "report this as a bug of livesplice, with the patch")
 		return
 	case ref.To == nil && ref.External.Shndx == elf.SHN_UNDEF:

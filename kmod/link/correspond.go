@@ -24,6 +24,9 @@ func (v *verifier) same(s *side, post, mod *unit.Item) error {
 	if err := sameKind(post, mod); err != nil {
 		return err
 	}
+	if n, m := s.Diff.Post.Prefix(post), v.mod.Prefix(mod); n != m {
+		return fmt.Errorf("%s: %d bytes of padding in front, in the module %d", post, n, m)
+	}
 	a, err := s.Diff.Post.Refs(post)
 	if err != nil {
 		return err
@@ -134,8 +137,11 @@ func outside(refs []unit.Ref, skip map[uint64]bool) []unit.Ref {
 
 // sameTarget says whether a reference of the module leads to what the reference of post means.
 func (v *verifier) sameTarget(s *side, from *unit.Item, post, mod unit.Ref) error {
+	if post.Table != nil && mod.Table != nil {
+		return v.sameEntryPlace(s, post, mod)
+	}
 	if post.Table != nil || mod.Table != nil {
-		return fmt.Errorf("refers to a table")
+		return fmt.Errorf("leads to %s%+d, in the module to %s%+d", name(post), post.ToOffset, name(mod), mod.ToOffset)
 	}
 	if post.To != nil && post.To.Kind == unit.Anonymous && mod.To != nil && mod.To.Kind == unit.Anonymous {
 		it, err := v.piece(mod.To.Section, int64(mod.To.Start)+mod.ToOffset-post.ToOffset, post.To.Size())
@@ -166,6 +172,17 @@ func (v *verifier) sameTarget(s *side, from *unit.Item, post, mod unit.Ref) erro
 	}
 	if got != want {
 		return fmt.Errorf("leads to %s at %#x, in the module to %s at %#x", name(post), want, name(mod), got)
+	}
+	return nil
+}
+
+// sameEntryPlace says whether two references lead to the same entry of a table: that of the same rank among those of
+// the same owner.
+func (v *verifier) sameEntryPlace(s *side, post, mod unit.Ref) error {
+	a, i, inA := s.post.Find(post.Table, post.ToOffset)
+	b, j, inB := v.tables.Find(mod.Table, mod.ToOffset)
+	if a == nil || b == nil || v.home[a] != b || i != j || inA != inB || post.Table.Name != mod.Table.Name {
+		return fmt.Errorf("leads to entry %d of %s in %s, in the module to entry %d of %s in %s", i, a, post.Table.Name, j, b, mod.Table.Name)
 	}
 	return nil
 }

@@ -130,6 +130,13 @@ func (w *walk) insn(p, r arch.Insn, refs []unit.Ref, site bool) *difference {
 		at = off + uint64(ref.Field.Size)
 		moved := ref
 		moved.Offset = w.j + off
+		if ref.Table != nil {
+			// The code that the entry names moved as far as the instruction that names the entry, which is beside it.
+			if d := w.entry(ref, w.addr+w.j-w.i, fieldTarget(moved, w.addr, w.have)); d != nil {
+				return d
+			}
+			continue
+		}
 		if d := w.reference(moved, w.addr, w.have); d != nil {
 			return d
 		}

@@ -147,7 +147,7 @@ func (a *attempt) reference(r unit.Ref, addr uint64, have []byte) *difference {
 	base := target - uint64(r.ToOffset)
 	switch {
 	case r.Table != nil:
-		return &difference{reason: "refers to " + r.Table.Name}
+		return a.entry(r, addr, target)
 	case r.To == nil:
 		return a.infer(place{extern: r.External.Name}, base, a.m.nameFits(r.External.Name, base))
 	case r.To.Kind == unit.Literal, r.To.Kind == unit.Anonymous:

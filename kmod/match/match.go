@@ -70,6 +70,7 @@ type matcher struct {
 	unit       string
 	pre        *unit.Unit
 	run        Run
+	special    unit.Tables
 	jumpLabels map[*unit.Item][]uint64
 	functions  []*function
 	data       []*function // named data that refers to something
@@ -95,9 +96,10 @@ func Match(name string, pre *unit.Unit, run Run) (*Result, error) {
 	}
 	m := &matcher{unit: name, pre: pre, run: run, byItem: map[*unit.Item]*function{}, values: map[place]uint64{}}
 	var err error
-	if m.jumpLabels, err = jumpLabels(pre); err != nil {
+	if m.special, err = pre.Tables(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	m.jumpLabels = jumpLabels(m.special)
 	for _, it := range pre.Items {
 		if it.Kind == unit.Function {
 			f := m.candidates(it)
@@ -111,11 +113,7 @@ func Match(name string, pre *unit.Unit, run Run) (*Result, error) {
 }
 
 // jumpLabels are the offsets of the instructions that __jump_table lists, by function.
-func jumpLabels(u *unit.Unit) (map[*unit.Item][]uint64, error) {
-	tables, err := u.Tables()
-	if err != nil {
-		return nil, err
-	}
+func jumpLabels(tables unit.Tables) map[*unit.Item][]uint64 {
 	out := map[*unit.Item][]uint64{}
 	for it, entries := range tables {
 		for _, e := range entries {
@@ -124,7 +122,7 @@ func jumpLabels(u *unit.Unit) (map[*unit.Item][]uint64, error) {
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
 // candidates tries each symbol of the function's name.

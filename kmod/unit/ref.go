@@ -98,6 +98,9 @@ func (u *Unit) resolve(ref *Ref, r elfobj.Reloc) error {
 	}
 	it := u.ItemAt(r.Sym.Section, at)
 	if it == nil {
+		it = u.behindPadding(r.Sym.Section, at)
+	}
+	if it == nil {
 		// An index that starts below the table (array[i - 1]) names a place outside every item. It is unambiguous
 		// when the section holds a single one.
 		if items := u.bySection[r.Sym.Section]; len(items) == 1 && items[0].Kind != Literal {

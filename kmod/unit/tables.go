@@ -97,17 +97,24 @@ func (t Tables) read(u *Unit, s *elfobj.Section, known Section) error {
 	return nil
 }
 
-// Find gives the owner of the entry that holds the given place of a special section, and the entry's rank among those of
-// the owner; nil when no entry is there.
-func (t Tables) Find(s *elfobj.Section, off int64) (owner *Item, rank int) {
+// Find gives the owner of the entry that holds the given place of a special section, the entry's rank among those of the
+// owner in this section, and the place in the entry; the owner is nil when no entry is there. Since 6.19 a WARN with
+// a message passes the address of its entry in __bug_table on.
+//
+// Source: arch/x86/include/asm/bug.h, __WARN_bug_entry, v7.2.
+func (t Tables) Find(s *elfobj.Section, off int64) (owner *Item, rank int, in int64) {
 	for it, entries := range t {
-		for i, e := range entries {
+		rank := 0
+		for _, e := range entries {
 			if e.Section == s && off >= int64(e.Start) && off < int64(e.End) {
-				return it, i
+				return it, rank, off - int64(e.Start)
+			}
+			if e.Section.Name == s.Name {
+				rank++
 			}
 		}
 	}
-	return nil, 0
+	return nil, 0, 0
 }
 
 // alternative finds the replacement code of an entry.

@@ -62,6 +62,7 @@ type Unit struct {
 	bySection map[*elfobj.Section][]*Item
 	bySymbol  map[*elfobj.Symbol]*Item
 	lines     *lineTable // nil until it is asked for
+	prefixes  map[*Item]uint64
 	// alternates and marks are sorted by place.
 	alternates map[*elfobj.Section][]span
 	marks      map[*elfobj.Section][]mark
@@ -128,7 +129,12 @@ func (it *Item) Writable() bool { return it.Section.Flags&elf.SHF_WRITE != 0 }
 // ThreadLocal says whether the item is one of __thread variables, which kernels do not have.
 func (it *Item) ThreadLocal() bool { return it.Section.Flags&elf.SHF_TLS != 0 }
 
-func (it *Item) String() string { return it.Name }
+func (it *Item) String() string {
+	if it == nil {
+		return "nothing"
+	}
+	return it.Name
+}
 
 // New reads the items of an object. It reports instructions that it cannot decode in front of a PC-relative reference,
 // overlapping functions, and relocation kinds that are not known.

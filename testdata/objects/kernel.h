@@ -48,3 +48,16 @@ yes:
 
 /* arch/x86/include/asm/alternative.h: the place of a lock prefix. */
 #define LOCK ".pushsection .smp_locks,\"a\"\n\t.balign 4\n\t.long 671f - .\n.popsection\n671:\n\tlock; "
+
+/* arch/x86/include/asm/bug.h since 6.19: the trap's entry, of 16 bytes, whose address the code passes on. */
+struct bug_entry;
+extern void warn_trap(struct bug_entry *bug, ...);
+#define WARN_FORMAT(format, flags, ...) do { \
+	struct bug_entry *bug; \
+	asm volatile("lea (2f)(%%rip), %0\n1:\n" \
+		     ".pushsection __bug_table,\"aw\"\n" \
+		     "2:\t.long 1b - .\n\t.long %c1 - .\n\t.long %c2 - .\n\t.word %c3\n\t.word %c4\n\t.org 2b+%c5\n" \
+		     ".popsection\n" \
+		     : "=r" (bug) : "i" (format), "i" ("file.c"), "i" (__LINE__), "i" (flags), "i" (16)); \
+	warn_trap(bug, ##__VA_ARGS__); \
+} while (0)
