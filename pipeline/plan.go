@@ -57,6 +57,7 @@ const (
 	codeSeparate diff.Code = "separate-program"
 	codeConfigRq diff.Code = "kernel-config"
 	codeLayout   diff.Code = "layout-changed"
+	codeEnum     diff.Code = "enum-changed"
 	codeMoved    diff.Code = "moved-definition"
 )
 

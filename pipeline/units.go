@@ -130,10 +130,8 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 				Remedy: "change that definition where it is"})
 		}
 	}
-	for _, ch := range layout.Compare(pre.types, post.types) {
-		r.Refusals = append(r.Refusals, diff.Refusal{Code: codeLayout, Unit: u.Source, Subject: ch.Pre.Name, Source: fmt.Sprintf("%s:%d", ch.Post.File, ch.Post.Line),
-			Reason: "the layout changes: " + ch.What + "; what exists of it in the running kernel keeps the old one",
-			Remedy: "keep the layout, and put what is new into a shadow variable"})
+	if err := c.compareShapes(ctx, u, pre, post, r); err != nil {
+		return nil, err
 	}
 	w, err := finding.Look(r)
 	return &comparison{Result: r, warnings: w}, err
@@ -144,10 +142,10 @@ func (c *creation) hasGlobal(name string) bool {
 	return slices.ContainsFunc(c.image.Lookup(name), func(s vmlinux.Symbol) bool { return s.Type >= 'A' && s.Type <= 'Z' })
 }
 
-// compiled is an object and the types in its debug information.
+// compiled is an object and what its debug information says.
 type compiled struct {
 	obj   *elfobj.Object
-	types map[string]layout.Type
+	types *layout.Unit
 }
 
 func (c *creation) compile(ctx context.Context, u PlannedUnit, files map[string][]byte) (*compiled, error) {

@@ -5,7 +5,6 @@ package finding
 import (
 	"fmt"
 	"sort"
-	"strings"
 
 	"livesplice/kmod/diff"
 	"livesplice/kmod/unit"
@@ -68,8 +67,8 @@ func Look(r *diff.Result) (Warnings, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: post: %w", r.Unit, err)
 	}
-	l := &look{Result: r, pre: pre, post: post}
-	l.functions()
+	l := &look{Result: r, pre: pre, post: post, brought: r.Brought()}
+	l.gone = l.withoutCounterpart()
 	l.locks()
 	l.sleeps()
 	l.found.Sort()
@@ -80,36 +79,24 @@ func Look(r *diff.Result) (Warnings, error) {
 type look struct {
 	*diff.Result
 	pre, post *side
-	brought   []*unit.Item // functions of post that an update brings: replaced, new, and copies for their callers
+	brought   []*unit.Item // functions of post that an update brings
 	gone      []*unit.Item // functions of pre without a counterpart
 	found     Warnings
 }
 
-// functions sorts out which the warnings are about; split-off parts go with their function.
-func (l *look) functions() {
-	touched := map[*unit.Item]bool{}
-	for _, pre := range l.Touched() {
-		touched[pre] = true
-	}
+// withoutCounterpart gives the functions of pre that post does not have.
+func (l *look) withoutCounterpart() []*unit.Item {
 	stays := map[*unit.Item]bool{}
 	for _, it := range l.Post.Items {
-		pre := l.PreOf(it)
-		stays[pre] = true
-		if it.Kind == unit.Function && it.Parent == nil && (pre == nil || touched[pre]) && !bootOnly(it) {
-			l.brought = append(l.brought, it)
-		}
+		stays[l.PreOf(it)] = true
 	}
+	var out []*unit.Item
 	for _, pre := range l.Pre.Items {
-		if pre.Kind == unit.Function && pre.Parent == nil && !stays[pre] && !bootOnly(pre) {
-			l.gone = append(l.gone, pre)
+		if pre.Kind == unit.Function && pre.Parent == nil && !stays[pre] {
+			out = append(out, pre)
 		}
 	}
-}
-
-// bootOnly says whether a function is never run again in a kernel that has booted.
-func bootOnly(it *unit.Item) bool {
-	sec := it.Section.Name
-	return strings.HasPrefix(sec, ".init.") || strings.HasPrefix(sec, ".exit.") || strings.HasPrefix(sec, ".meminit.")
+	return out
 }
 
 func (l *look) warn(code Code, it *unit.Item, reason, remedy string) {

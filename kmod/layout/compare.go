@@ -1,0 +1,156 @@
+package layout
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// Change is a type that differs.
+type Change struct {
+	Pre, Post Type
+	// Fields are the members that differ, with what is new, gone or of another type in front of what only moves.
+	Fields []Field
+}
+
+// Field is one member that differs; Pre is nil for a new one, Post for one that is gone.
+type Field struct{ Pre, Post *Member }
+
+// Compare gives the types that both have and whose layout differs, by name. A member's new name, or a compatible type for
+// it, is no change of layout.
+func Compare(pre, post *Unit) []Change {
+	var changes []Change
+	for name, a := range pre.Types {
+		b, ok := post.Types[name]
+		if !ok {
+			continue
+		}
+		c := Change{Pre: a, Post: b, Fields: fields(a.Members, b.Members)}
+		if a.Size != b.Size || len(c.Fields) > 0 {
+			changes = append(changes, c)
+		}
+	}
+	sort.Slice(changes, func(i, j int) bool { return changes[i].Pre.Name < changes[j].Pre.Name })
+	return changes
+}
+
+// fields pairs members by name, then those that are left by place, which are renamed.
+func fields(pre, post []Member) []Field {
+	if slices.EqualFunc(pre, post, func(m, n Member) bool { return m.Name == n.Name && m.place() == n.place() && m.sameType(n) }) {
+		return nil
+	}
+	byName := map[string]int{}
+	for i, n := range post {
+		if n.Name != "" {
+			byName[n.Name] = i
+		}
+	}
+	partner := make([]int, len(pre)) // index in post, -1 for none
+	taken := make([]bool, len(post))
+	for i, m := range pre {
+		partner[i] = -1
+		if j, ok := byName[m.Name]; ok {
+			partner[i], taken[j] = j, true
+		}
+	}
+	var out, moved []Field
+	for i, m := range pre {
+		if partner[i] < 0 {
+			j := slices.IndexFunc(post, func(n Member) bool { return n.place() == m.place() && m.sameType(n) })
+			if j >= 0 && !taken[j] {
+				partner[i], taken[j] = j, true
+			}
+		}
+		if partner[i] < 0 {
+			if m.Name != "" {
+				out = append(out, Field{Pre: &pre[i]})
+			}
+			continue
+		}
+		f := Field{&pre[i], &post[partner[i]]}
+		switch {
+		case !f.moves():
+			out = append(out, f)
+		case m.place() != f.Post.place():
+			moved = append(moved, f)
+		}
+	}
+	for j, n := range post {
+		if !taken[j] && n.Name != "" {
+			out = append(out, Field{Post: &post[j]})
+		}
+	}
+	return append(out, moved...)
+}
+
+// place is where a member is.
+type place struct{ offset, bitOffset, bitSize, size int64 }
+
+func (m Member) place() place { return place{m.Offset, m.BitOffset, m.BitSize, m.Size} }
+
+func (m Member) sameType(n Member) bool { return compatible(m.typ, n.typ, deepest) }
+
+// samePlaces says whether two lists hold compatible members at the same places.
+func samePlaces(a, b []Member) bool {
+	return slices.EqualFunc(a, b, func(m, n Member) bool { return m.place() == n.place() && m.sameType(n) })
+}
+
+// String says what differs: "size 24 to 32 bytes: member c is new at byte 8 (int, 4 bytes)".
+func (c Change) String() string {
+	const most = 4
+	var parts []string
+	moved := 0
+	for _, f := range c.Fields {
+		switch {
+		case f.moves() && moved == 0:
+			parts = append(parts, f.String())
+			moved++
+		case f.moves():
+			moved++
+		case len(parts) < most:
+			parts = append(parts, f.String())
+		}
+	}
+	if rest := len(c.Fields) - len(parts); rest > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", rest))
+	}
+	text := strings.Join(parts, ", ")
+	switch {
+	case c.Pre.Size == c.Post.Size:
+		return text
+	case text == "":
+		return fmt.Sprintf("size %d to %d bytes", c.Pre.Size, c.Post.Size)
+	}
+	return fmt.Sprintf("size %d to %d bytes, %s", c.Pre.Size, c.Post.Size, text)
+}
+
+// moves says whether the member is the same at another place.
+func (f Field) moves() bool {
+	return f.Pre != nil && f.Post != nil && f.Pre.Size == f.Post.Size && f.Pre.BitSize == f.Post.BitSize && f.Pre.sameType(*f.Post)
+}
+
+func (f Field) String() string {
+	switch {
+	case f.Pre == nil:
+		return fmt.Sprintf("member %s is new at %s", f.Post.Name, f.Post.where())
+	case f.Post == nil:
+		return fmt.Sprintf("member %s is gone from %s", f.Pre.Name, f.Pre.where())
+	case f.moves() && f.Pre.BitSize != 0:
+		return fmt.Sprintf("member %s moves from bit %d to %d", f.Pre.Name, f.Pre.BitOffset, f.Post.BitOffset)
+	case f.moves():
+		return fmt.Sprintf("member %s moves from byte %d to %d", f.Pre.Name, f.Pre.Offset, f.Post.Offset)
+	}
+	return fmt.Sprintf("member %s changes from %s to %s", f.Pre.Name, f.Pre.where(), f.Post.where())
+}
+
+// where is a member's place and type: "byte 8 (int, 4 bytes)".
+func (m Member) where() string {
+	switch {
+	case m.BitSize != 0:
+		return fmt.Sprintf("bit %d (%s, %d of its bits)", m.BitOffset, m.Type, m.BitSize)
+	case m.Size == 1:
+		return fmt.Sprintf("byte %d (%s, 1 byte)", m.Offset, m.Type)
+	}
+	return fmt.Sprintf("byte %d (%s, %d bytes)", m.Offset, m.Type, m.Size)
+}
