@@ -18,14 +18,14 @@ type fakeMachine struct {
 	loaded   map[string]bool // target modules, and the update
 	redirect []string        // lines of ftrace's list while the update is loaded
 	broken   func(script string) (vm.Result, bool)
-	warnings []vm.LogLine
+	warnings []vm.LogLine // Seq: how many scripts run before it
 	ran      []string
 }
 
 func (f *fakeMachine) CopyIn(context.Context, string, string) error { return nil }
-func (f *fakeMachine) Mark(context.Context) (uint64, error)         { return 7, nil }
+func (f *fakeMachine) Mark(context.Context) (uint64, error)         { return uint64(len(f.ran)), nil }
 func (f *fakeMachine) Warnings(_ context.Context, mark uint64) ([]vm.LogLine, error) {
-	return slices.DeleteFunc(slices.Clone(f.warnings), func(l vm.LogLine) bool { return l.Seq < mark }), nil
+	return slices.DeleteFunc(slices.Clone(f.warnings), func(l vm.LogLine) bool { return l.Seq < mark || l.Seq > uint64(len(f.ran)) }), nil
 }
 
 func (f *fakeMachine) Run(_ context.Context, script string) (vm.Result, error) {
@@ -90,7 +90,11 @@ func TestExercise(t *testing.T) {
 		{name: "a module in use", objects: []corpus.Object{ext4}, redirect: all[2:], broken: exit("rmmod ext4", 1, "")},
 		{name: "a module without its hardware", objects: []corpus.Object{ext4}, broken: exit("modprobe", 1, ""), absent: "ext4"},
 		{name: "a warning", objects: []corpus.Object{vmlinux}, redirect: all[:2], problem: "log: <4>",
-			warnings: []vm.LogLine{{Seq: 6, Level: 3, Text: "of before"}, {Seq: 8, Level: 4, Text: "WARNING: CPU: 0"}}},
+			warnings: []vm.LogLine{{Seq: 3, Level: 4, Text: "WARNING: CPU: 0"}}},
+		{name: "a module that complains whenever it is loaded", objects: []corpus.Object{ext4}, redirect: all[2:], late: "ext4",
+			warnings: []vm.LogLine{{Seq: 1, Level: 3, Text: "ext4: no disk"}, {Seq: 9, Level: 3, Text: "ext4: no disk"}}},
+		{name: "a module that complains of the update", objects: []corpus.Object{ext4}, redirect: all[2:], late: "ext4", problem: "log: <3>",
+			warnings: []vm.LogLine{{Seq: 1, Level: 3, Text: "ext4: no disk"}, {Seq: 9, Level: 3, Text: "livepatch: failed"}}},
 		{name: "not loadable", objects: []corpus.Object{vmlinux}, broken: exit("insmod", 1, "Unknown symbol"), problem: "insmod /root/livesplice_1.ko: exit code 1: Unknown symbol"},
 		{name: "a transition that does not end", objects: []corpus.Object{vmlinux}, broken: exit("transition", 1, "sshd"), problem: "cd /sys/kernel/livepatch/livesplice_1 || exit 2: exit code 1: sshd"},
 		{name: "a function that is not redirected", objects: []corpus.Object{vmlinux}, redirect: all[:1], problem: `ftrace redirects ["vfs_open"]`},
