@@ -13,7 +13,7 @@ type corpusCmd struct {
 	Kernel    []string `required:"" placeholder:"PATH" help:"Packages of the kernel built from the old source; may be repeated."`
 	Out       string   `required:"" placeholder:"DIR" help:"Folder for results and modules; a run that was stopped goes on from there."`
 	CC        string   `name:"cc" placeholder:"CC" help:"The kernel's compiler (default: the one that its config names)."`
-	Under     []string `placeholder:"DIR" help:"Only files below this folder of the source; may be repeated (default: all)."`
+	Under     []string `placeholder:"PATH" help:"Only this file of the source, or those below this folder; may be repeated (default: all)."`
 	Sample    int      `placeholder:"N" help:"Draw files by chance until N are buildable (default: take all)."`
 	Seed      uint64   `default:"1" help:"Seed of the sample (default: ${default})."`
 	Jobs      int      `short:"j" placeholder:"N" help:"Files taken at the same time (default: the number of CPUs)."`

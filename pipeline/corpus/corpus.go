@@ -22,7 +22,7 @@ type Options struct {
 	OldSource, NewSource string   // the source as shipped, and a later version of it
 	Kernel               []string // packages of the kernel built from OldSource
 	CC                   string   // the compiler, "" for the one that the kernel's config names
-	Under                []string // only files below these folders; empty: all
+	Under                []string // only these files and those below these folders; empty: all
 	Sample               int      // how many buildable files to take, in an order by chance; 0 for all files
 	Seed                 uint64   // of that order
 	Out                  string   // folder for results and modules; what is there already is not done again

@@ -58,7 +58,7 @@ func TestBelow(t *testing.T) {
 	if got := below(files, nil); !slices.Equal(got, files) {
 		t.Errorf("no folder: got %q", got)
 	}
-	if got, want := below(files, []string{"fs/", "kernel"}), []string{"fs/a.c", "kernel/sched/c.c"}; !slices.Equal(got, want) {
+	if got, want := below(files, []string{"fs/", "kernel", "mm/d.c"}), []string{"fs/a.c", "kernel/sched/c.c", "mm/d.c"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -108,12 +108,12 @@ func unified(ctx context.Context, before, after, file string) ([]byte, error) {
 	return []byte(res.Stdout), err
 }
 
-// below keeps the files in one of the folders; all if none is given.
-func below(files, folders []string) []string {
-	if len(folders) == 0 {
+// below keeps the files that are one of the paths, or in a folder that is one; all if none is given.
+func below(files, paths []string) []string {
+	if len(paths) == 0 {
 		return files
 	}
 	return slices.DeleteFunc(slices.Clone(files), func(f string) bool {
-		return !slices.ContainsFunc(folders, func(d string) bool { return strings.HasPrefix(f, strings.TrimSuffix(d, "/")+"/") })
+		return !slices.ContainsFunc(paths, func(p string) bool { return f == p || strings.HasPrefix(f, strings.TrimSuffix(p, "/")+"/") })
 	})
 }
