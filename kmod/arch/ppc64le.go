@@ -112,7 +112,7 @@ func (ppc64le) Trace() Trace {
 
 // ppcFeature is struct fixup_entry: mask, value, and the bounds of the code and of its alternative, which is in a
 // section __ftr_alt_*.
-var ppcFeature = Table{Use: Walked, Sizes: []uint64{48}, First: 16, Alt: &Alternative{Start: 2, End: 3}}
+var ppcFeature = Table{Use: Walked, Sizes: []uint64{48}, First: 16, FromEntry: true, Alt: &Alternative{Start: 2, End: 3}}
 
 // ppc64leTables holds for kernels 5.10 to 6.12.
 //
@@ -132,7 +132,7 @@ var ppc64leTables = map[string]Table{
 	"__scv_entry_flush_fixup":   entries(8),
 	"__rfi_flush_fixup":         entries(8),
 	"__barrier_nospec_fixup":    entries(8),
-	"__btb_flush_fixup":         entries(16),
+	"__btb_flush_fixup":         {Use: Walked, Sizes: []uint64{16}, FromEntry: true},
 	".toc":                      {Use: Pool, Sizes: []uint64{8}},
 }
 

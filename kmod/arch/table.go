@@ -20,6 +20,8 @@ type Table struct {
 	Sizes []uint64
 	// First is the offset in bytes of an entry's first reference.
 	First uint64
+	// FromEntry says that PC-relative fields count from the entry's start, not from their own place.
+	FromEntry bool
 	// Alt tells the replacement code of an alternative; nil for other tables.
 	Alt *Alternative
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -16,57 +17,78 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/objects/*/want.txt anew")
 
-// TestCases holds verdicts, refusals and the extract of each case of testdata/objects against its want.txt. What the
-// extract holds is told by readelf.
+// TestCases holds verdicts, refusals and the extract of each case of testdata/objects against its want.txt, and for
+// other machines than x86-64 against its want.MACHINE.txt. What the extract holds is told by readelf.
 func TestCases(t *testing.T) {
-	cases, err := filepath.Glob(filepath.Join(objtest.Folder(t), "*", "post.c"))
-	if err != nil || len(cases) < 50 {
-		t.Fatalf("%d cases, %v", len(cases), err)
-	}
-	for _, c := range cases {
-		dir := filepath.Dir(c)
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			t.Parallel()
-			got := report(t, objtest.Object(t, filepath.Join(dir, "pre.c")), objtest.Object(t, filepath.Join(dir, "post.c")))
-			file := filepath.Join(dir, "want.txt")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+	for _, m := range objtest.Machines {
+		golden := "want." + m.Name + ".txt"
+		if m.Name == objtest.X86.Name {
+			golden = "want.txt"
+		}
+		files, err := filepath.Glob(filepath.Join(objtest.Folder(t), "*", golden))
+		if err != nil || len(files) < 14 {
+			t.Fatalf("%s: %d cases, %v", m.Name, len(files), err)
+		}
+		for _, file := range files {
+			dir := filepath.Dir(file)
+			t.Run(m.Name+"/"+filepath.Base(dir), func(t *testing.T) {
+				t.Parallel()
+				post := m.Object(t, filepath.Join(dir, "post.c"))
+				got := report(t, m, m.Object(t, filepath.Join(dir, "pre.c")), post)
+				if *update {
+					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(file)
+				if err != nil {
 					t.Fatal(err)
 				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("got:\n%s\nwant:\n%s", got, want)
-			}
-		})
+				if got != string(want) {
+					t.Errorf("got:\n%s\nwant:\n%s", got, want)
+				}
+				if m.Name != objtest.X86.Name { // those of x86-64: TestIdentity
+					identical(t, post, m.Object(t, filepath.Join(dir, "post.c")))
+				}
+			})
+		}
 	}
 }
 
-// TestIdentity compares each object with itself.
-func TestIdentity(t *testing.T) {
-	cases, err := filepath.Glob(filepath.Join(objtest.Folder(t), "*", "*.c"))
-	if err != nil || len(cases) < 100 {
-		t.Fatalf("%d sources, %v", len(cases), err)
+// identical compares an object with itself.
+func identical(t *testing.T, a, b *elfobj.Object) {
+	t.Helper()
+	if r, err := diff.Compare("unit.c", a, b); err != nil {
+		t.Error(err)
+	} else if len(r.Changes) > 0 || len(r.Refusals) > 0 || len(r.Replaced()) > 0 {
+		t.Errorf("changes %v, refusals %v", r.Changes, r.Refusals)
 	}
-	for _, c := range cases {
+}
+
+// TestIdentity compares each object of x86-64 with itself.
+func TestIdentity(t *testing.T) {
+	var sources []string
+	goldens, err := filepath.Glob(filepath.Join(objtest.Folder(t), "*", "want.txt"))
+	if err != nil || len(goldens) < 50 {
+		t.Fatalf("%d cases, %v", len(goldens), err)
+	}
+	for _, g := range goldens {
+		sources = append(sources, filepath.Join(filepath.Dir(g), "pre.c"), filepath.Join(filepath.Dir(g), "post.c"))
+	}
+	for _, c := range sources {
 		t.Run(filepath.Base(filepath.Dir(c))+"/"+filepath.Base(c), func(t *testing.T) {
 			t.Parallel()
 			if c == filepath.Join(objtest.Folder(t), "thread-local", "post.c") {
 				t.Log("relocations of thread-local data are refused")
-			} else if r, err := diff.Compare(c, objtest.Object(t, c), objtest.Object(t, c)); err != nil {
-				t.Error(err)
-			} else if len(r.Changes) > 0 || len(r.Refusals) > 0 || len(r.Replaced()) > 0 {
-				t.Errorf("changes %v, refusals %v", r.Changes, r.Refusals)
+			} else {
+				identical(t, objtest.Object(t, c), objtest.Object(t, c))
 			}
 		})
 	}
 }
 
 // report is what diff says of two objects, one fact to a line.
-func report(t *testing.T, pre, post *elfobj.Object) string {
+func report(t *testing.T, m objtest.Machine, pre, post *elfobj.Object) string {
 	t.Helper()
 	var b strings.Builder
 	r, err := diff.Compare("unit.c", pre, post)
@@ -98,7 +120,7 @@ func report(t *testing.T, pre, post *elfobj.Object) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	extract(t, &b, x)
+	extract(t, &b, m, x)
 	return b.String()
 }
 
@@ -109,7 +131,7 @@ func refused(b *strings.Builder, refusals diff.Refusals) {
 }
 
 // extract tells who is carried, what is needed, and what readelf sees in the object.
-func extract(t *testing.T, b *strings.Builder, x *diff.Extract) {
+func extract(t *testing.T, b *strings.Builder, m objtest.Machine, x *diff.Extract) {
 	t.Helper()
 	for _, f := range x.Functions {
 		fmt.Fprintf(b, "carries %s", f.Post.Name)
@@ -137,11 +159,15 @@ func extract(t *testing.T, b *strings.Builder, x *diff.Extract) {
 	if err := os.WriteFile(file, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out := objtest.Run(t, "binutils", "readelf", "-SsrW", file)
+	// The linker, too, must take it.
+	objtest.Run(t, m.Binutils, m.Tool("ld"), "-r", "-o", file+".linked", file)
+	out := objtest.Run(t, m.Binutils, m.Tool("readelf"), "-SsrW", file)
 	for _, line := range strings.Split(out, "\n") {
 		b.WriteString(elfFact(line))
 	}
 }
+
+var relocPrefix = regexp.MustCompile(`^R_(X86_64|AARCH64|PPC64|390)_`)
 
 // elfFact shortens a line of readelf -SsrW.
 func elfFact(line string) string {
@@ -155,8 +181,10 @@ func elfFact(line string) string {
 		return fmt.Sprintf("section %s %s %s size %s align %s\n", f[1], f[2], flags, strings.TrimLeft(f[5], "0"), f[len(f)-1])
 	case strings.HasPrefix(line, "Relocation section"):
 		return "relocations of " + strings.TrimPrefix(strings.Trim(f[2], "'"), ".rela") + "\n"
-	case len(f) >= 5 && strings.HasPrefix(f[2], "R_X86_64_"):
-		return fmt.Sprintf("  %s %s %s\n", strings.TrimLeft(f[0], "0"), strings.TrimPrefix(f[2], "R_X86_64_"), strings.Join(f[4:], ""))
+	case len(f) >= 5 && strings.HasPrefix(f[2], "R_"):
+		return fmt.Sprintf("  %s %s %s\n", strings.TrimLeft(f[0], "0"), relocPrefix.ReplaceAllString(f[2], ""), strings.Join(f[4:], ""))
+	case len(f) == 10 && strings.HasSuffix(f[0], ":") && f[6] == "[<localentry>:":
+		return fmt.Sprintf("symbol %s %s %s at %s size %s in %s local entry %s\n", f[4], f[3], f[9], strings.TrimLeft(f[1], "0"), f[2], f[8], strings.Trim(f[7], "]"))
 	case len(f) == 8 && strings.HasSuffix(f[0], ":") && f[0] != "Num:" && f[3] != "SECTION" && f[0] != "0:":
 		return fmt.Sprintf("symbol %s %s %s at %s size %s in %s\n", f[4], f[3], f[7], strings.TrimLeft(f[1], "0"), f[2], f[6])
 	}

@@ -226,10 +226,11 @@ func (x *extractor) copyEntry(e unit.Entry) {
 
 // copyReplacement copies the code of an alternative and makes the entry at base in s point to it.
 func (x *extractor) copyReplacement(s *elfobj.Section, base uint64, ref unit.Ref, e unit.Entry) {
-	dst := x.section(ref.Table)
+	section := x.section
 	if e.Alt.Inline {
-		dst = x.alternates(ref.Table)
+		section = x.alternates
 	}
+	dst := section(ref.Table)
 	r := e.Replacement
 	at := uint64(0)
 	if r.Section != nil {
@@ -239,10 +240,10 @@ func (x *extractor) copyReplacement(s *elfobj.Section, base uint64, ref unit.Ref
 		}
 	}
 	rela := x.out.AddRela(s)
-	rela.Relocs = append(rela.Relocs, elfobj.Reloc{Offset: base + ref.Offset, Type: ref.Type, Sym: x.out.SectionSymbol(dst), Addend: int64(at)})
+	rela.Relocs = append(rela.Relocs, elfobj.Reloc{Offset: base + ref.Offset, Type: ref.Type, Sym: x.out.SectionSymbol(dst), Addend: int64(at) - ref.Bias})
 	if e.Alt.End > 0 {
 		end := e.Refs[e.Alt.End]
-		rela.Relocs = append(rela.Relocs, elfobj.Reloc{Offset: base + end.Offset, Type: end.Type, Sym: x.out.SectionSymbol(dst), Addend: int64(at + r.End - r.Start)})
+		rela.Relocs = append(rela.Relocs, elfobj.Reloc{Offset: base + end.Offset, Type: end.Type, Sym: x.out.SectionSymbol(dst), Addend: int64(at+r.End-r.Start) - end.Bias})
 	}
 }
 

@@ -2,7 +2,6 @@ package unit
 
 import (
 	"fmt"
-	"slices"
 
 	"livesplice/kmod/elfobj"
 )
@@ -60,11 +59,12 @@ func (u *Unit) entrySize(s *elfobj.Section, known Section) (uint64, error) {
 		}
 		return size, nil
 	}
-	size = spacing(relocs, total)
-	if !slices.Contains(seen, size) {
-		return 0, fmt.Errorf("entries of %d bytes are not known (expected one of %v)", size, seen)
+	for _, size := range seen {
+		if total%size == 0 && periodic(relocs, size, total/size) {
+			return size, nil
+		}
 	}
-	return size, nil
+	return 0, fmt.Errorf("entries of %d bytes are not known (expected one of %v)", spacing(relocs, total), seen)
 }
 
 // spacing is the smallest period of the relocations of a table: each entry has its relocations at the same places.

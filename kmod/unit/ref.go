@@ -26,6 +26,11 @@ func (u *Unit) Refs(it *Item) ([]Ref, error) {
 // RefsIn gives the references in [start, end) of any section, special sections included; offsets count from start,
 // which must be the start of an instruction when the section holds code.
 func (u *Unit) RefsIn(s *elfobj.Section, start, end uint64) ([]Ref, error) {
+	return u.refsIn(s, start, end, false)
+}
+
+// refsIn is RefsIn; fromStart says that PC-relative fields count from start, not from their own place.
+func (u *Unit) refsIn(s *elfobj.Section, start, end uint64, fromStart bool) ([]Ref, error) {
 	relocs := s.RelocsIn(start, end)
 	if len(relocs) == 0 {
 		return nil, nil
@@ -47,6 +52,9 @@ func (u *Unit) RefsIn(s *elfobj.Section, start, end uint64) ([]Ref, error) {
 			return nil, fmt.Errorf("offset %#x: relocated field of %d bytes crosses the end", r.Offset-start, f.Size)
 		}
 		ref := Ref{Offset: r.Offset - start, Type: r.Type, Field: f}
+		if fromStart && f.PCRel {
+			ref.Bias = int64(start) - int64(r.Offset)
+		}
 		if s.Exec() {
 			for {
 				insn, ok := u.insn(s, at, end)

@@ -70,7 +70,7 @@ func (t Tables) read(u *Unit, s *elfobj.Section, known Section) error {
 	}
 	for at := uint64(0); at < s.Size(); at += size {
 		e := Entry{Section: s, Start: at, End: at + size}
-		if e.Refs, err = u.RefsIn(s, at, at+size); err != nil {
+		if e.Refs, err = u.refsIn(s, at, at+size, known.Shape != nil && known.Shape.FromEntry); err != nil {
 			return fmt.Errorf("entry %d: %w", at/size, err)
 		}
 		if len(e.Refs) == 0 {

@@ -188,24 +188,25 @@ func (u *Unit) addItems(s *elfobj.Section, syms []*elfobj.Symbol) error {
 	if s.Name == btfIDs || s.Name == exportSymbol {
 		return u.addLabelled(s, syms)
 	}
+	sizes := sizesIn(s, syms)
 	var last *Item
 	at := uint64(0)
-	for _, y := range syms {
-		sized := y.Type == elf.STT_FUNC || y.Type == elf.STT_OBJECT
+	for i, y := range syms {
+		size, sized := sizes[i], y.Type == elf.STT_FUNC || y.Type == elf.STT_OBJECT
 		switch {
-		case last != nil && y.Value == last.Start && (y.Size == last.Size() || !sized):
+		case last != nil && y.Value == last.Start && (size == last.Size() || y.Size == 0 || !sized):
 			last.Syms = append(last.Syms, y)
 			u.bySymbol[y] = last
 			continue
-		case !sized, y.Size == 0 && s.Size() > 0:
+		case !sized, size == 0 && s.Size() > 0, y.Size == 0 && y.Value < at:
 			continue // a label inside or between items: resolved by its offset
 		case y.Value < at:
 			return fmt.Errorf("section %q: %q at %#x overlaps %q, which ends at %#x", s.Name, y.Name, y.Value, last.Name, at)
-		case y.Value+y.Size < y.Value || y.Value+y.Size > s.Size():
-			return fmt.Errorf("section %q: %q [%#x, +%#x) lies outside the section of %#x bytes", s.Name, y.Name, y.Value, y.Size, s.Size())
+		case y.Value+size < y.Value || y.Value+size > s.Size():
+			return fmt.Errorf("section %q: %q [%#x, +%#x) lies outside the section of %#x bytes", s.Name, y.Name, y.Value, size, s.Size())
 		}
 		u.addGap(s, at, y.Value)
-		last = &Item{Kind: Datum, Name: y.Name, Section: s, Start: y.Value, End: y.Value + y.Size, Syms: []*elfobj.Symbol{y}}
+		last = &Item{Kind: Datum, Name: y.Name, Section: s, Start: y.Value, End: y.Value + size, Syms: []*elfobj.Symbol{y}}
 		if s.Exec() {
 			last.Kind = Function
 		}
@@ -215,6 +216,23 @@ func (u *Unit) addItems(s *elfobj.Section, syms []*elfobj.Symbol) error {
 	}
 	u.addGap(s, at, s.Size())
 	return nil
+}
+
+// sizesIn gives the sizes of symbols in ascending order of place. A function that the assembler was told no size of, as
+// gcc does for expoline thunks of s390, reaches to the next symbol of code or to the end of its section.
+func sizesIn(s *elfobj.Section, syms []*elfobj.Symbol) []uint64 {
+	sizes := make([]uint64, len(syms))
+	next := s.Size()
+	for i := len(syms) - 1; i >= 0; i-- {
+		y := syms[i]
+		if sizes[i] = y.Size; y.Size == 0 && y.Type == elf.STT_FUNC && s.Exec() && y.Value < next {
+			sizes[i] = next - y.Value
+		}
+		if y.Type == elf.STT_FUNC && y.Value < next {
+			next = y.Value
+		}
+	}
+	return sizes
 }
 
 // btfIDs is written by macros that give some of its symbols no size: the name of a set stands before its counter.

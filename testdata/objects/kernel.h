@@ -1,7 +1,11 @@
-/* What the test objects need of the kernel: the macros emit what those of Linux 6.1 on x86-64 emit. */
+/* What the test objects need of the kernel: the macros emit what those of Linux 6.1 emit on each machine. */
 #define noinline __attribute__((__noinline__))
 #define noclone __attribute__((__noclone__))
+#ifdef __aarch64__
+#define notrace __attribute__((__patchable_function_entry__(0, 0)))
+#else
 #define notrace __attribute__((__no_instrument_function__))
+#endif
 #define section(name) __attribute__((__section__(name)))
 #define weak __attribute__((__weak__))
 #define used __attribute__((__used__))
@@ -12,52 +16,14 @@ extern int printk(const char *fmt, ...);
 extern void sink(const void *p);
 extern int source(int n);
 
-/* arch/x86/include/asm/bug.h: a trap, and an entry of 12 bytes. */
-#define BUG_ENTRY(flags) \
-	asm volatile("1:\tud2\n" \
-		     ".pushsection __bug_table,\"aw\"\n" \
-		     "2:\t.long 1b - .\n\t.long %c0 - .\n\t.word %c1\n\t.word %c2\n\t.org 2b+%c3\n" \
-		     ".popsection\n" \
-		     : : "i" (__FILE__), "i" (__LINE__), "i" (flags), "i" (12))
-
-/* arch/x86/include/asm/jump_label.h: a jump that objtool turns into a nop, and an entry of 16 bytes. */
 struct static_key { int enabled; void *entries; };
-static inline __attribute__((__always_inline__)) int static_branch(struct static_key *const key)
-{
-	asm goto("1:\tjmp %l[yes]\n"
-		 ".pushsection __jump_table,\"aw\"\n\t.balign 8\n"
-		 "\t.long 1b - .\n\t.long %l[yes] - .\n\t.quad %c0 + 2 - .\n"
-		 ".popsection\n"
-		 : : "i" (key) : : yes);
-	return 0;
-yes:
-	return 1;
-}
 
-/* arch/x86/include/asm/alternative.h: code, its replacement, and an entry of 12 bytes. */
-#define ALTERNATIVE(old, new, feature) \
-	"661:\n\t" old "\n662:\n" \
-	".skip -(((665f-664f)-(662b-661b)) > 0) * ((665f-664f)-(662b-661b)),0x90\n663:\n" \
-	".pushsection .altinstructions,\"a\"\n" \
-	"\t.long 661b - .\n\t.long 664f - .\n\t.word " #feature "\n\t.byte 663b-661b\n\t.byte 665f-664f\n" \
-	".popsection\n.pushsection .altinstr_replacement, \"ax\"\n664:\n\t" new "\n665:\n.popsection\n"
-
-/* arch/x86/include/asm/asm.h, extable.h: an entry of 12 bytes. */
-#define EXTABLE(from, to) \
-	".pushsection __ex_table,\"a\"\n\t.balign 4\n\t.long (" #from ") - .\n\t.long (" #to ") - .\n\t.long 1\n.popsection\n"
-
-/* arch/x86/include/asm/alternative.h: the place of a lock prefix. */
-#define LOCK ".pushsection .smp_locks,\"a\"\n\t.balign 4\n\t.long 671f - .\n.popsection\n671:\n\tlock; "
-
-/* arch/x86/include/asm/bug.h since 6.19: the trap's entry, of 16 bytes, whose address the code passes on. */
-struct bug_entry;
-extern void warn_trap(struct bug_entry *bug, ...);
-#define WARN_FORMAT(format, flags, ...) do { \
-	struct bug_entry *bug; \
-	asm volatile("lea (2f)(%%rip), %0\n1:\n" \
-		     ".pushsection __bug_table,\"aw\"\n" \
-		     "2:\t.long 1b - .\n\t.long %c1 - .\n\t.long %c2 - .\n\t.word %c3\n\t.word %c4\n\t.org 2b+%c5\n" \
-		     ".popsection\n" \
-		     : "=r" (bug) : "i" (format), "i" ("file.c"), "i" (__LINE__), "i" (flags), "i" (16)); \
-	warn_trap(bug, ##__VA_ARGS__); \
-} while (0)
+#if defined(__x86_64__)
+#include "machine/x86_64.h"
+#elif defined(__aarch64__)
+#include "machine/aarch64.h"
+#elif defined(__powerpc64__)
+#include "machine/ppc64le.h"
+#elif defined(__s390x__)
+#include "machine/s390x.h"
+#endif

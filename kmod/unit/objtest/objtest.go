@@ -1,5 +1,5 @@
-// Package objtest compiles the small objects of testdata/objects for tests, with the compiler and the flags that
-// Debian 12 builds its kernel and this project its units with. Each case is a folder with pre.c and post.c; a first line
+// Package objtest compiles the small objects of testdata/objects for tests, with the compilers of
+// Debian 12 and the flags that kernels and this project's units are built with. Each case is a folder with pre.c and post.c; a first line
 // of the form "/* cflags: ... */" adds flags.
 package objtest
 
@@ -9,21 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"livesplice/kmod/elfobj"
 	"livesplice/kmod/unit"
 )
-
-// flags are those of Linux 6.1's Makefile that shape an object on x86-64, and the two of package rebuild.
-var flags = strings.Fields("-c -O2 -std=gnu11 -fshort-wchar -fno-strict-aliasing -fno-common -mcmodel=kernel -mno-red-zone -fno-PIE " +
-	"-fcf-protection=none -mno-sse -mno-mmx -mno-80387 -fno-jump-tables -fno-delete-null-pointer-checks -fno-stack-protector " +
-	"-fno-asynchronous-unwind-tables -fno-allow-store-data-races -fno-strict-overflow -fno-stack-check -fconserve-stack " +
-	"-pg -mrecord-mcount -mfentry -ffunction-sections -fdata-sections -w")
-
-// Compiler is the compiler of Debian 12's kernels.
-const Compiler = "gcc-12"
 
 // Folder is testdata/objects.
 func Folder(t testing.TB) string {
@@ -53,15 +45,21 @@ func Run(t testing.TB, pkg, name string, args ...string) string {
 	return string(out)
 }
 
-// File compiles a file to an object and gives its path.
+// File compiles a file to an object of x86-64 and gives its path.
 func File(t testing.TB, source string, more ...string) string {
+	t.Helper()
+	return X86.File(t, source, more...)
+}
+
+// File compiles a file to an object and gives its path.
+func (m Machine) File(t testing.TB, source string, more ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(source), ".c")+".o")
-	args := append(append([]string{}, flags...), more...)
+	args := slices.Concat(common, m.flags, more)
 	first, _, _ := strings.Cut(string(text), "\n")
 	if extra, ok := strings.CutPrefix(first, "/* cflags: "); ok {
 		args = append(args, strings.Fields(strings.TrimSuffix(extra, " */"))...)
@@ -69,14 +67,20 @@ func File(t testing.TB, source string, more ...string) string {
 	dir := filepath.Dir(source)
 	// The path is part of the object where code has __FILE__.
 	args = append(args, "-ffile-prefix-map="+dir+"/=", "-o", out, source)
-	Run(t, Compiler, Compiler, args...)
+	Run(t, m.Package, m.Compiler, args...)
 	return out
 }
 
-// Object compiles a file.
+// Object compiles a file for x86-64.
 func Object(t testing.TB, source string, more ...string) *elfobj.Object {
 	t.Helper()
-	data, err := os.ReadFile(File(t, source, more...))
+	return X86.Object(t, source, more...)
+}
+
+// Object compiles a file.
+func (m Machine) Object(t testing.TB, source string, more ...string) *elfobj.Object {
+	t.Helper()
+	data, err := os.ReadFile(m.File(t, source, more...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +91,7 @@ func Object(t testing.TB, source string, more ...string) *elfobj.Object {
 	return obj
 }
 
-// Text compiles C code that may include "kernel.h".
+// Text compiles C code for x86-64 that may include "kernel.h".
 func Text(t testing.TB, code string, more ...string) *elfobj.Object {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "unit.c")
