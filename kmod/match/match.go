@@ -42,7 +42,8 @@ type Function struct {
 	Size    uint64 `json:"size"`              // bytes in the shipped binary
 	Proof   Proof  `json:"proof"`
 	// By tells what singled the address out: "name" (the only symbol of its name that matches), "reference" (another
-	// proven function or datum refers to it), "position" (the only match within the unit's stretch of the binary).
+	// proven function or datum refers to it), "position" (the only match within the unit's stretch of the binary, or that
+	// touches the function's neighbour).
 	By string `json:"by,omitempty"`
 	// Patched is the number of jump label and fentry sites where the binary holds a nop.
 	Patched int `json:"patched,omitempty"`
@@ -213,7 +214,7 @@ func (m *matcher) solve() {
 				changed = true
 			}
 		}
-		changed = changed || m.pinTables() || m.byPosition()
+		changed = changed || m.pinTables() || m.byPosition() || m.byNeighbour()
 	}
 }
 

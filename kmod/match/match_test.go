@@ -100,6 +100,10 @@ func TestSameNames(t *testing.T) {
 			"int before_a(int n) { return source(n); }\n" + same + "int after_a(int n) { return source(n) + 2; }",
 			"int before_b(int n) { return source(n); }\n" + same + "int after_b(int n) { return source(n) + 2; }",
 			"after_a strict by name\nbefore_a strict by name\nsame strict by position\n"},
+		{"it is the first of the unit", same + "int after_a(int n) { return source(n) + 2; }", same + "int after_b(int n) { return source(n) + 2; }",
+			"after_a strict by name\nsame strict by position\n"},
+		{"it is the last of the unit", "int before_a(int n) { return source(n); }\n" + same, "int before_b(int n) { return source(n); }\n" + same,
+			"before_a strict by name\nsame strict by position\n"},
 		{"nothing tells", same, same, "same none: 2 functions of this name are equal to it, and nothing tells which is this one\n"},
 		{"its constants tell",
 			"static noinline noclone used int same(int n) { return printk(\"in a\"); }",
@@ -117,6 +121,37 @@ func TestSameNames(t *testing.T) {
 			var mismatch *match.Mismatch
 			if located := !strings.Contains(c.want, "none"); located != (err == nil) || err != nil && !errors.As(err, &mismatch) {
 				t.Errorf("Replaced: %v", err)
+			}
+		})
+	}
+}
+
+// TestNeighbour: what stands between a function and its neighbour must be padding.
+func TestNeighbour(t *testing.T) {
+	const same = "static noinline noclone used int same(int n) { return source(n) + 1; }\n"
+	a, b := same+"int after_a(int n) { return source(n) + 2; }", same+"int after_b(int n) { return source(n) + 2; }"
+	for _, c := range []struct{ name, gap, want string }{
+		{"INT3", "\xcc\xcc\xcc", "same strict by position"},
+		{"a nop of three bytes", "\x0f\x1f\x00", "same strict by position"},
+		{"a nop that is cut off", "\x90\x0f\x1f", "same none"},
+		{"ret", "\xc3\x90\x90", "same none"},
+		{"zeroes are code", "\x00\x00\x90", "same none"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			im := link(t, [2]string{"b.c", b}, [2]string{"a.c", a})
+			_, pre := matched(t, im, "a.c", a)
+			end := im.files["a.c:same"] + pre.ItemOf(pre.Obj.Symbol("same")).Size()
+			gap, ok := im.Bytes(end, im.files[":after_a"]-end)
+			if !ok || len(gap) < len(c.gap) {
+				t.Fatalf("padding % x", gap)
+			}
+			for i := range gap {
+				gap[i] = 0xcc
+			}
+			copy(gap[len(gap)-len(c.gap):], c.gap)
+			r, _ := matched(t, im, "a.c", a)
+			if got := proofs(im, "a.c", r); !strings.Contains(got, c.want) {
+				t.Errorf("got:\n%s\nwant %s", got, c.want)
 			}
 		})
 	}

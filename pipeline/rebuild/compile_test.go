@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,6 +101,18 @@ func TestUnchangedSourceGivesTheSameObject(t *testing.T) {
 	}
 	if text := sections(t, pre.Path, elf.SHF_EXECINSTR); text[".text.vfs_rename"] == "" {
 		t.Error("no section for vfs_rename")
+	}
+}
+
+// TestNestedLibrary: kbuild's Makefile of arch/x86/lib takes -pg from cmdline.c, that of arch/x86 knows nothing of it.
+func TestNestedLibrary(t *testing.T) {
+	s := shippedTree(t)
+	o, err := s.tree.Compile(t.Context(), "arch/x86/lib/cmdline.o", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(o.Cmd, `-DKBUILD_MODFILE="arch/x86/lib/cmdline"`) || slices.Contains(o.Cmd, "-pg") {
+		t.Errorf("compiled by %q", o.Cmd)
 	}
 }
 

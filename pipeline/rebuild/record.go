@@ -65,11 +65,9 @@ func (t *Tree) Record(ctx context.Context, units ...string) (Cost, error) {
 	if err := t.copyObject(ctx, obj); err != nil {
 		return Cost{}, err
 	}
-	var cost Cost
-	res, err := t.make(ctx, nil, append([]string{"-C", t.Source, "O=" + obj}, todo...)...)
-	cost.add(res)
+	cost, err := t.makeUnits(ctx, obj, todo)
 	if err != nil {
-		return cost, t.buildError(strings.Join(todo, " "), obj, res, err)
+		return cost, err
 	}
 	for _, u := range todo {
 		_, err := t.cache.Dir(ctx, "unit", t.unitKey(u), func(ctx context.Context, dir string) error {
