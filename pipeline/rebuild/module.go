@@ -45,6 +45,9 @@ func (t *Tree) BuildModule(ctx context.Context, name string, files map[string][]
 		// The command line wins over what scripts/Makefile.lib sets. Source: rule_ld_multi_m, scripts/Makefile.build, v6.1.
 		"delay-objtool=y",
 		"KBUILD_MODPOST_WARN=1",
+		// A livepatch module refers to what is exported in a namespace by livepatch's relocations, and needs no import of it.
+		// Source: scripts/Makefile.modpost, v5.10 to v6.12.
+		"CONFIG_MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS=y",
 	}
 	for _, v := range vars {
 		if extra, ok := strings.CutPrefix(v, "KCFLAGS="); ok {

@@ -16,7 +16,8 @@ import (
 const wrapper = `#include <linux/module.h>
 extern int splice(int);
 extern int not_exported_by_anybody(void);
-static int __init start(void) { WARN_ON(!splice(1)); return not_exported_by_anybody(); }
+extern int fw_fallback_config; // exported in the namespace FIRMWARE_LOADER_PRIVATE
+static int __init start(void) { WARN_ON(!splice(1)); return not_exported_by_anybody() + fw_fallback_config; }
 module_init(start);
 MODULE_LICENSE("GPL");
 MODULE_INFO(livepatch, "Y");
