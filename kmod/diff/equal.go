@@ -3,6 +3,7 @@ package diff
 import (
 	"bytes"
 	"debug/elf"
+	"slices"
 
 	"livesplice/kmod/unit"
 )
@@ -117,8 +118,11 @@ func (c *comparer) sameFresh(a, b *unit.Item) bool {
 	}
 	c.fresh[key] = true
 	same, err := c.content(a, b)
-	if a.Section.Name == dynamicDebug {
+	switch {
+	case a.Section.Name == dynamicDebug:
 		same, err = c.sameDebugSite(a, b)
+	case unit.UbsanSite(a) && unit.UbsanSite(b):
+		same, err = c.sameUbsanSite(a, b)
 	}
 	c.fresh[key] = same && err == nil
 	return c.fresh[key]
@@ -132,4 +136,24 @@ func (c *comparer) sameDebugSite(pre, post *unit.Item) (bool, error) {
 	}
 	b, err := c.post.Refs(post)
 	return err == nil && pre.Size() == post.Size() && c.references(a, b), err
+}
+
+// sameUbsanSite compares what two checks of UBSAN report with, their places in the source apart.
+func (c *comparer) sameUbsanSite(pre, post *unit.Item) (bool, error) {
+	a, err := c.pre.Refs(pre)
+	if err != nil {
+		return false, err
+	}
+	b, err := c.post.Refs(post)
+	if err != nil {
+		return false, err
+	}
+	x, y := pre.Bytes(), post.Bytes()
+	if len(x) != len(y) || len(a) == 0 || len(b) == 0 || a[0].Offset != 0 || b[0].Offset != 0 {
+		return c.content(pre, post)
+	}
+	x, y = slices.Clone(x), slices.Clone(y)
+	clear(x[:unit.UbsanLocation])
+	clear(y[:unit.UbsanLocation])
+	return c.references(a[1:], b[1:]) && c.equalOutside(x, y, a), nil
 }

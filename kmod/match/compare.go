@@ -81,6 +81,12 @@ func (a *attempt) compare(it *unit.Item, addr uint64) *difference {
 		if patched.covers(r.Offset) {
 			continue
 		}
+		if r.Offset == 0 && unit.UbsanSite(it) {
+			if d := a.ubsanFile(r, addr, have); d != nil {
+				return d
+			}
+			continue
+		}
 		if d := a.reference(r, addr, have); d != nil {
 			d.offset = r.Offset
 			d.insn = it.Section.Exec()

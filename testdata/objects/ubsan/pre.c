@@ -1,0 +1,7 @@
+/* cflags: -fsanitize=bounds -fsanitize=bounds-strict -fsanitize=shift */
+/* Checks of UBSAN report their line: that it moved is no change, another type or bound is one. */
+#include "../kernel.h"
+static int table[8], other[9];
+int f(int n) { return table[n]; }
+int g(int n) { return other[n]; }
+int h(int n) { return 1 << n; }
