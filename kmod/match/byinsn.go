@@ -157,7 +157,7 @@ func (w *walk) jump(p, r arch.Insn, a, b []byte, refs []unit.Ref) *difference {
 	target := w.addr + w.j + uint64(r.Len) + displacement(b, fb)
 	if len(refs) == 1 {
 		ref := refs[0]
-		base := target - uint64(ref.ToOffset)
+		base := w.base(ref, target)
 		switch {
 		case ref.Table != nil:
 			return &difference{reason: "refers to " + ref.Table.Name}

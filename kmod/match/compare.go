@@ -150,7 +150,7 @@ func (a *attempt) equal(it *unit.Item, want, have []byte, from, to uint64, patch
 // reference checks one relocated field of code or data that begins at addr and notes what it implies.
 func (a *attempt) reference(r unit.Ref, addr uint64, have []byte) *difference {
 	target := fieldTarget(r, addr, have)
-	base := target - uint64(r.ToOffset)
+	base := a.base(r, target)
 	switch {
 	case r.Table != nil:
 		return a.entry(r, addr, target)
@@ -163,6 +163,19 @@ func (a *attempt) reference(r unit.Ref, addr uint64, have []byte) *difference {
 		return nil
 	}
 	return a.infer(place{item: r.To}, base, a.m.itemFits(r.To, base))
+}
+
+// base is where the item that a reference names begins if the place named is at target. Functions that were compiled
+// with other padding have their instructions at other offsets, and a part split off jumps into the middle of them.
+func (a *attempt) base(r unit.Ref, target uint64) uint64 {
+	if r.To != nil && r.To.Kind == unit.Function && r.ToOffset > 0 {
+		for _, c := range a.m.locate(r.To).candidates {
+			if run, ok := c.runAt[uint64(r.ToOffset)]; ok && c.addr+run == target {
+				return c.addr
+			}
+		}
+	}
+	return target - uint64(r.ToOffset)
 }
 
 // fieldTarget is the address that a relocated field of run names: symbol plus offset, without the bias of the

@@ -38,7 +38,8 @@ SECTIONS {
 	. = 0xffffffff81000000;
 	.text : { *(.text .text.*) *(.sched.text) }
 	.rodata : { *(.rodata .rodata.*) }
-	.data : { *(.data) *(.data..read_mostly) *(.data.once) }
+	.data : { *(.data) *(.data..read_mostly) *(.data.once) *(.data..L*) }
+	__bug_table : { *(__bug_table) }
 	.bss : { *(.bss) }
 	.data..percpu 0 : { *(.data..percpu) }
 	/DISCARD/ : { *(__mcount_loc) *(.comment) *(.note*) *(__jump_table) }

@@ -103,9 +103,8 @@ func Match(name string, pre *unit.Unit, run Run) (*Result, error) {
 	m.jumpLabels = jumpLabels(m.special)
 	for _, it := range pre.Items {
 		if it.Kind == unit.Function {
-			f := m.candidates(it)
+			f := m.locate(it)
 			m.functions = append(m.functions, f)
-			m.byItem[it] = f
 		}
 	}
 	m.data = m.tables()
@@ -124,6 +123,16 @@ func jumpLabels(tables unit.Tables) map[*unit.Item][]uint64 {
 		}
 	}
 	return out
+}
+
+// locate gives the candidates of a function. It is empty for one whose candidates are being tried.
+func (m *matcher) locate(it *unit.Item) *function {
+	if f := m.byItem[it]; f != nil {
+		return f
+	}
+	m.byItem[it] = &function{item: it}
+	m.byItem[it] = m.candidates(it)
+	return m.byItem[it]
 }
 
 // candidates tries each symbol of the function's name.
