@@ -149,7 +149,11 @@ func (r *Result) pairedDatum(pre, it *unit.Item, used bool) {
 		if pre.Size() != it.Size() {
 			what = fmt.Sprintf("size (%d to %d bytes)", pre.Size(), it.Size())
 		}
-		r.refusePost(DataChanged, it, what+" of existing data changed, and the running kernel's copy may have changed since boot",
+		why := "the running kernel's copy may have changed since boot"
+		if storageOf(it) == constant {
+			why = "the running kernel goes on using its own"
+		}
+		r.refusePost(DataChanged, it, what+" of existing data changed"+r.changedFields(pre, it)+", and "+why,
 			"change the code that uses it instead, or bring a hook that changes it")
 	}
 }

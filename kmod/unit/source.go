@@ -5,6 +5,7 @@ import (
 	"debug/dwarf"
 	"debug/elf"
 	"fmt"
+	"strings"
 )
 
 // Source gives file:line of an item's declaration by the object's DWARF data, or "" without any. The file is as the
@@ -24,7 +25,8 @@ func (u *Unit) Source(it *Item) (place string) {
 	for _, s := range it.Syms {
 		want[s.Name] = true
 	}
-	if base, ok := ColdParent(it.Name); ok {
+	// A function's clones and parts are declared where it is.
+	if base, _, ok := strings.Cut(it.Name, "."); ok {
 		want[base] = true
 	}
 	r := data.Reader()
