@@ -46,6 +46,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.old, "old", "", "version of the kernel that is updated (default: the oldest in the archive)")
 	fs.StringVar(&o.new, "new", "", "version whose source the changes are taken from (default: the newest in the archive)")
 	fs.IntVar(&o.corpus.Sample, "sample", 300, "how many buildable files to draw, 0 for all files")
+	fs.Func("under", "only this file of the source, or those below this folder; may be repeated (default: all)", func(path string) error {
+		o.corpus.Under = append(o.corpus.Under, path)
+		return nil
+	})
 	fs.Uint64Var(&o.corpus.Seed, "seed", 1, "seed of the sample")
 	fs.IntVar(&o.corpus.Jobs, "j", 0, "files taken at the same time (default: the number of CPUs)")
 	fs.StringVar(&o.corpus.Out, "out", "corpus", "folder for results and modules")
