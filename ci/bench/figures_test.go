@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ func TestMiddle(t *testing.T) {
 }
 
 func TestRate(t *testing.T) {
-	if got := (part{Bytes: 3_000_000, Wall: 20 * ms}).rate(); got != 150 {
+	if got := (part{Bytes: 3_000_000, Wall: 5 * ms, CPU: 20 * ms}).rate(); got != 150 {
 		t.Errorf("got %v MB/s, want 150", got)
 	}
 	if got := (part{Bytes: 3_000_000}).rate(); got != 0 {
@@ -85,21 +86,27 @@ func TestBounds(t *testing.T) {
 	good := func() *figures {
 		return &figures{
 			Cold: run(59900*ms, 0, 0, 400*mb), Again: run(ms, 0, 0, 30*mb),
+			Parts: []part{{Name: indexPart, CPU: 1999 * ms}, {Name: matchPart + manyFunctions, CPU: 299 * ms}, {Name: matchPart + "a.o", CPU: 900 * ms},
+				{Name: diffPart + "a.o", CPU: 10 * ms, Bytes: 2_010_000}, {Name: diffPart + "b.o", CPU: 10 * ms, Bytes: 9_000_000}},
 			Warm: []creation{run(9400*ms, 8000*ms, 8000*ms, 20*mb), run(9490*ms, 8000*ms, 8000*ms, 10*mb), run(20*time.Second, 0, 0, 30*mb)},
 		}
 	}
 	for _, tt := range []struct {
 		name   string
 		change func(*figures)
-		pass   [3]bool
+		pass   [6]bool
 	}{
-		{"all kept; one warm run was disturbed", func(*figures) {}, [3]bool{true, true, true}},
-		{"cold at the bound", func(f *figures) { f.Cold.Wall = 60 * time.Second }, [3]bool{false, true, true}},
-		{"warm at the bound", func(f *figures) { f.Warm[1].Wall = 9500 * ms }, [3]bool{true, false, true}},
-		{"memory of the cold run", func(f *figures) { f.Cold.PeakMemory = 500 * mb }, [3]bool{true, true, false}},
-		{"memory of a warm run", func(f *figures) { f.Warm[2].PeakMemory = 501 * mb }, [3]bool{true, true, false}},
-		{"memory of the last run", func(f *figures) { f.Again.PeakMemory = 501 * mb }, [3]bool{true, true, false}},
-		{"nothing measured", func(f *figures) { *f = figures{} }, [3]bool{}},
+		{"all kept; one warm run was disturbed", func(*figures) {}, [6]bool{true, true, true, true, true, true}},
+		{"cold at the bound", func(f *figures) { f.Cold.Wall = 60 * time.Second }, [6]bool{false, true, true, true, true, true}},
+		{"warm at the bound", func(f *figures) { f.Warm[1].Wall = 9500 * ms }, [6]bool{true, false, true, true, true, true}},
+		{"memory of the cold run", func(f *figures) { f.Cold.PeakMemory = 500 * mb }, [6]bool{true, true, false, true, true, true}},
+		{"memory of a warm run", func(f *figures) { f.Warm[2].PeakMemory = 501 * mb }, [6]bool{true, true, false, true, true, true}},
+		{"memory of the last run", func(f *figures) { f.Again.PeakMemory = 501 * mb }, [6]bool{true, true, false, true, true, true}},
+		{"index at the bound", func(f *figures) { f.Parts[0].CPU = 2 * time.Second }, [6]bool{true, true, true, false, true, true}},
+		{"match at the bound", func(f *figures) { f.Parts[1].CPU = 300 * ms }, [6]bool{true, true, true, true, false, true}},
+		{"diff at the bound", func(f *figures) { f.Parts[3].Bytes = 2_000_000 }, [6]bool{true, true, true, true, true, false}},
+		{"the later of two units is slow", func(f *figures) { f.Parts[4].CPU = 90 * ms }, [6]bool{true, true, true, true, true, false}},
+		{"nothing measured", func(f *figures) { *f = figures{} }, [6]bool{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := good()
@@ -136,5 +143,15 @@ func TestVary(t *testing.T) {
 	}
 	if _, err := vary([]byte("--- a/x\n"), 1); err == nil {
 		t.Error("a patch without the comment: no error")
+	}
+}
+
+func TestOnlyParts(t *testing.T) {
+	f := &figures{OnlyParts: true, Parts: []part{{Name: indexPart, CPU: ms}, {Name: matchPart + manyFunctions, CPU: ms}, {Name: diffPart, CPU: ms, Bytes: 1_000_000}}}
+	if n := len(f.bounds()); n != 3 || !f.pass() {
+		t.Errorf("%d bounds, pass %v: %+v", n, f.pass(), f.bounds())
+	}
+	if text := f.table(); strings.Contains(text, "kbuild alone") || strings.Contains(text, "cold") {
+		t.Errorf("in the table is what was not measured:\n%s", text)
 	}
 }

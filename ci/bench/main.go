@@ -29,13 +29,14 @@ const (
 func main() {
 	asJSON := flag.Bool("json", false, "print the figures as JSON")
 	warm := flag.Int("warm", 5, "warm `runs`, of which the median counts")
+	parts := flag.Bool("parts", false, "measure only the parts that work on bytes, with the user's cache")
 	flag.Parse()
 	if flag.NArg() > 0 || *warm < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	f, err := bench(ctx, *warm)
+	f, err := bench(ctx, *warm, *parts)
 	stop()
 	if err == nil {
 		err = f.print(*asJSON)
@@ -62,7 +63,7 @@ func (f *figures) print(asJSON bool) error {
 	}{f, f.bounds()})
 }
 
-func bench(ctx context.Context, warm int) (*figures, error) {
+func bench(ctx context.Context, warm int, parts bool) (*figures, error) {
 	kernels, err := archive.Kernels(ctx, "6.1")
 	if err != nil {
 		return nil, err
@@ -84,15 +85,19 @@ func bench(ctx context.Context, warm int) (*figures, error) {
 	if b.cores, err = twoCores(); err != nil {
 		return nil, err
 	}
+	f := &figures{Date: time.Now().UTC().Format(time.DateOnly), Unit: unitName, Release: kernel.Release, Version: kernel.Version, OnlyParts: parts}
+	if f.Machine, err = thisMachine(len(b.cores)); err != nil {
+		return nil, err
+	}
+	if parts {
+		b.cache = ""
+		return f, b.measure(ctx, f, warm)
+	}
 	say("building livesplice")
 	build := exec.CommandContext(ctx, "go", "build", "-o", b.program, "./cmd/livesplice")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return nil, fmt.Errorf("go build: %w", err)
-	}
-	f := &figures{Date: time.Now().UTC().Format(time.DateOnly), Unit: unitName, Release: kernel.Release, Version: kernel.Version}
-	if f.Machine, err = thisMachine(len(b.cores)); err != nil {
-		return nil, err
 	}
 	return f, b.measure(ctx, f, warm)
 }
@@ -103,17 +108,21 @@ func (b *setting) measure(ctx context.Context, f *figures, warm int) error {
 	if err != nil {
 		return err
 	}
-	if err := b.creations(ctx, f, warm); err != nil {
-		return err
+	if !f.OnlyParts {
+		if err := b.creations(ctx, f, warm); err != nil {
+			return err
+		}
 	}
 	tree, err := b.open(ctx)
 	if err != nil {
 		return err
 	}
 	f.Compiler = tree.kernel.Compiler
-	say("the same by kbuild alone")
-	if f.Beside, err = b.beside(ctx, tree); err != nil {
-		return err
+	if !f.OnlyParts {
+		say("the same by kbuild alone")
+		if f.Beside, err = b.beside(ctx, tree); err != nil {
+			return err
+		}
 	}
 	say("the parts that work on bytes")
 	if f.Parts, err = tree.parts(ctx); err != nil {

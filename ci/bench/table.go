@@ -12,8 +12,10 @@ func (f *figures) table() string {
 	line := func(format string, args ...any) {
 		b.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 	}
-	line("livesplice create for a patch of one unit, %s", f.Unit)
-	line("")
+	if !f.OnlyParts {
+		line("livesplice create for a patch of one unit, %s", f.Unit)
+		line("")
+	}
 	for _, r := range [][2]string{
 		{"date", f.Date},
 		{"kernel", f.Release + ", version " + f.Version},
@@ -24,14 +26,16 @@ func (f *figures) table() string {
 		line("%-10s %s", r[0], r[1])
 	}
 	line("")
-	f.stages(line)
-	line("")
-	line("%-33s %9s", "kbuild alone", "wall")
-	for _, t := range f.Beside {
-		line("%-33s %9s", t.Name, seconds(t.Wall))
+	if !f.OnlyParts {
+		f.stages(line)
+		line("")
+		line("%-33s %9s", "kbuild alone", "wall")
+		for _, t := range f.Beside {
+			line("%-33s %9s", t.Name, seconds(t.Wall))
+		}
+		line("")
 	}
-	line("")
-	line("%-33s %9s %9s %9s %9s", "work on bytes", "median", "input", "rate", "functions")
+	line("%-35s %10s %10s %9s %9s %9s", "work on bytes", "wall", "processor", "input", "rate", "functions")
 	for _, p := range f.Parts {
 		functions, input, rate := "", "", ""
 		if p.Functions > 0 {
@@ -40,16 +44,20 @@ func (f *figures) table() string {
 		if p.Bytes > 0 {
 			input, rate = megabytes(p.Bytes), fmt.Sprintf("%.0f MB/s", p.rate())
 		}
-		line("%-33s %6.1f ms %9s %9s %9s", p.Name, p.Wall.Seconds()*1e3, input, rate, functions)
+		line("%-35s %7.1f ms %7.1f ms %9s %9s %9s", p.Name, p.Wall.Seconds()*1e3, p.CPU.Seconds()*1e3, input, rate, functions)
 	}
 	line("")
-	line("%-33s %9s %9s", "bounds", "measured", "below")
+	line("%-33s %11s %11s", "bounds", "measured", "wanted")
 	for _, o := range f.bounds() {
 		verdict := "FAIL"
 		if o.Pass {
 			verdict = "PASS"
 		}
-		line("%-33s %9s %9s  %s", o.Name, fmt.Sprintf("%.2f %s", o.Value, o.Unit), fmt.Sprintf("%g %s", o.Limit, o.Unit), verdict)
+		sign := "<"
+		if o.Above {
+			sign = ">"
+		}
+		line("%-33s %11s %11s  %s", o.Name, fmt.Sprintf("%.2f %s", o.Value, o.Unit), fmt.Sprintf("%s %g %s", sign, o.Limit, o.Unit), verdict)
 	}
 	return b.String()
 }
