@@ -167,7 +167,7 @@ func (c *creation) requirements() error {
 func (c *creation) prepare(ctx context.Context) (string, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		c.tree, err = rebuild.Prepare(gctx, c.cache, c.source, c.kernel, rebuild.Options{CC: c.opts.CC, Jobs: c.opts.Jobs})
+		c.tree, err = rebuild.Prepare(gctx, c.cache, c.source, c.kernel, rebuild.Options{CC: c.opts.CC, Root: c.opts.ToolchainRoot, Jobs: c.opts.Jobs})
 		return err
 	})
 	g.Go(c.readImage)

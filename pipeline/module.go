@@ -49,15 +49,19 @@ func (c *creation) match(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d functions proven by bytes, %d by instruction, %d not located%s", strict, byInsn, unmatched, c.debug), nil
 }
 
-// freed refuses references to what the kernel frees after boot: its symbols stay in kallsyms.
+// freed refuses references to what the kernel frees after boot: its symbols stay in kallsyms. Since Linux 6.15 per-CPU
+// variables have addresses there, those of the first copy, from which the kernel makes the one of each CPU.
+//
+// Source: arch/x86/kernel/vmlinux.lds.S, v6.1 and v7.2.
 func (c *creation) freed() (out diff.Refusals) {
-	begin, end := c.image.Lookup("__init_begin"), c.image.Lookup("__init_end")
-	if len(begin) != 1 || len(end) != 1 {
-		return nil
+	within := func(start, end string, addr uint64) bool {
+		a, b := c.image.Lookup(start), c.image.Lookup(end)
+		return len(a) == 1 && len(b) == 1 && addr >= a[0].Addr && addr < b[0].Addr
 	}
 	for _, u := range c.units {
 		for _, n := range u.Extract.Needs {
-			if b, ok := c.link.Symbols[n.Sym.Name]; ok && b.Addr >= begin[0].Addr && b.Addr < end[0].Addr {
+			b, ok := c.link.Symbols[n.Sym.Name]
+			if ok && within("__init_begin", "__init_end", b.Addr) && !within("__per_cpu_start", "__per_cpu_end", b.Addr) {
 				out = append(out, diff.Refusal{Code: diff.NotExtractable, Unit: u.Diff.Unit, Subject: b.Name,
 					Reason: "the patched code refers to it, and the running kernel has freed it after boot (__init, __initdata)",
 					Remedy: "take the reference out of the patch, or reboot into a fixed kernel"})

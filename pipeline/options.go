@@ -18,21 +18,23 @@ import (
 
 // Options are what `livesplice create` is told.
 type Options struct {
-	Patches     []string // files, applied in this order
-	Source      string   // the source as shipped: folder, linux-source .deb or tar
-	Kernel      []string // shipped packages, or folders with them unpacked
-	DebugInfo   string   // a vmlinux with symbols, or the package that has it; "" for none
-	CC          string   // the compiler, "" for the one that the kernel's config names
-	ID          string   // "" for the hash over the inputs
-	Description string
-	Fixes       []string // CVE names
-	Engine      string   // "auto" or "livepatch"
-	Formats     []string // "deb", "rpm"
-	Out         string   // folder for the results
-	Revision    int      // version of the cumulative package
-	Stack       bool     // a single update beside others instead of a cumulative one
-	Jobs        int      // parallel compilers; 0 for the number of CPUs
-	Cache       string   // folder; "" for the user's cache
+	Patches   []string // files, applied in this order
+	Source    string   // the source as shipped: folder, linux-source .deb or tar
+	Kernel    []string // shipped packages, or folders with them unpacked
+	DebugInfo string   // a vmlinux with symbols, or the package that has it; "" for none
+	CC        string   // the compiler, "" for the one that the kernel's config names
+	// ToolchainRoot is a root with compiler and build tools of another release, in which the kernel's build runs; "" for none.
+	ToolchainRoot string
+	ID            string // "" for the hash over the inputs
+	Description   string
+	Fixes         []string // CVE names
+	Engine        string   // "auto" or "livepatch"
+	Formats       []string // "deb", "rpm"
+	Out           string   // folder for the results
+	Revision      int      // version of the cumulative package
+	Stack         bool     // a single update beside others instead of a cumulative one
+	Jobs          int      // parallel compilers; 0 for the number of CPUs
+	Cache         string   // folder; "" for the user's cache
 }
 
 var (

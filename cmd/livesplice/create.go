@@ -14,6 +14,7 @@ type createCmd struct {
 	Kernel      []string `required:"" sep:"none" placeholder:"PATH" help:"Shipped packages (.deb or .rpm: image, headers), or folders with them unpacked; may be repeated."`
 	Debuginfo   string   `placeholder:"PATH" help:"A vmlinux with symbols, or its package, to check the matching against (default: none)."`
 	CC          string   `name:"cc" placeholder:"CC" help:"The kernel's compiler (default: the one that its config names)."`
+	Root        string   `name:"toolchain-root" placeholder:"DIR" help:"A root (chroot) with compiler and build tools of another release; the kernel's build runs in it (default: none)."`
 	ID          string   `name:"id" placeholder:"ID" help:"The update's ID, eight hexadecimal digits (default: a hash over the inputs)."`
 	Description string   `placeholder:"TEXT" help:"What the update is, for administrators (default: its ID and kernel)."`
 	Fixes       []string `placeholder:"CVE" help:"What it fixes: CVE-2026-12345; may be repeated (default: none)."`
@@ -43,7 +44,7 @@ func (c *createCmd) Run(e *env) error {
 		return &kconfig.UsageError{Thing: "argument PATCH", Reason: fmt.Sprintf("at least one patch is needed; %q, a package or folder, counts as --kernel", kernels[0])}
 	}
 	res, err := pipeline.Create(e.ctx, pipeline.Options{
-		Patches: patches, Source: c.Source, Kernel: append(c.Kernel, kernels...), DebugInfo: c.Debuginfo, CC: c.CC, ID: c.ID,
+		Patches: patches, Source: c.Source, Kernel: append(c.Kernel, kernels...), DebugInfo: c.Debuginfo, CC: c.CC, ToolchainRoot: c.Root, ID: c.ID,
 		Description: c.Description, Fixes: c.Fixes, Engine: c.Engine, Formats: c.Format, Out: c.Out, Revision: c.Revision, Stack: c.Stack,
 		Jobs: c.Jobs, Cache: e.cache,
 	}, pipeline.NewStages(e.stderr))

@@ -187,7 +187,7 @@ func (x *extractor) copyRefs(it *unit.Item) {
 
 // placeEntry puts an entry of a special section that belongs to a carried function into out.
 func (x *extractor) placeEntry(e unit.Entry) {
-	s := x.section(e.Section)
+	s := x.tableSection(e)
 	x.entryAt[entryKey{e.Section, e.Start}] = appendTo(s, e.Data(), e.End-e.Start, 1, 0)
 }
 
@@ -211,7 +211,7 @@ func (x *extractor) toEntry(ref unit.Ref) (s *elfobj.Section, at int64, ok bool)
 
 // copyEntry writes the relocations of a placed entry.
 func (x *extractor) copyEntry(e unit.Entry) {
-	s := x.section(e.Section)
+	s := x.tableSection(e)
 	at := x.entryAt[entryKey{e.Section, e.Start}]
 	owner := e.Refs[0].To
 	local := func(ref unit.Ref) bool { return ref.To == owner || x.carry(ref) }

@@ -112,6 +112,24 @@ func (x *extractor) alternates(src *elfobj.Section) *elfobj.Section {
 	return s
 }
 
+// tableSection gives the section of out that collects the entries of a table. One that is tied to the code of its owner
+// (SHF_LINK_ORDER) stays so: the linker takes tied sections of a name only together.
+func (x *extractor) tableSection(e unit.Entry) *elfobj.Section {
+	owner := x.placed[e.Refs[0].To]
+	if e.Section.Flags&elf.SHF_LINK_ORDER == 0 || owner == nil {
+		return x.section(e.Section)
+	}
+	key := fmt.Sprintf("%s of %p", e.Section.Name, owner.Section)
+	s := x.sections[key]
+	if s == nil {
+		s = &elfobj.Section{Name: e.Section.Name, Type: e.Section.Type, Flags: e.Section.Flags &^ elf.SHF_GROUP, Align: e.Section.Align,
+			EntSize: e.Section.EntSize, Link: owner.Section}
+		x.sections[key] = s
+		x.out.Sections = append(x.out.Sections, s)
+	}
+	return s
+}
+
 // appendTo adds data at an offset that is as much aligned as the item was at start in a section of the given alignment.
 func appendTo(s *elfobj.Section, data []byte, size, align, start uint64) uint64 {
 	for align > 1 && start%align != 0 {

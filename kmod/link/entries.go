@@ -113,7 +113,7 @@ func (v *verifier) entrySizes() (errs []error) {
 			sum[e.Section.Name] += e.End - e.Start
 		}
 	}
-	for _, name := range []string{"__jump_table", "__bug_table", ".altinstructions", "__ex_table", ".parainstructions", ".smp_locks", "__mcount_loc"} {
+	for _, name := range []string{"__jump_table", "__bug_table", ".altinstructions", "__ex_table", ".parainstructions", ".smp_locks", "__mcount_loc", "__patchable_function_entries"} {
 		if sec := v.mod.Obj.Section(name); sec != nil && sec.Size() != sum[name] {
 			errs = append(errs, fmt.Errorf("module: section %q: entries for %d of its %d bytes", name, sum[name], sec.Size()))
 		}

@@ -2,6 +2,7 @@ package unit
 
 import (
 	"debug/elf"
+	"strings"
 
 	"livesplice/kmod/elfobj"
 )
@@ -49,4 +50,13 @@ func (u *Unit) behindPadding(s *elfobj.Section, at int64) *Item {
 		return nil
 	}
 	return nil
+}
+
+// prefixSymbol says whether a symbol, which objtool adds, stands for the nops in front of a function, and so for no function
+// of its own.
+//
+// Source: add_prefix_symbol in tools/objtool/check.c, v6.2 to v7.2.
+func (u *Unit) prefixSymbol(s *elfobj.Section, y *elfobj.Symbol) bool {
+	return y.Type == elf.STT_FUNC && strings.HasPrefix(y.Name, "__pfx_") && y.Value+y.Size >= y.Value && y.Value+y.Size <= s.Size() &&
+		u.onlyNops(s, y.Value, y.Value+y.Size)
 }

@@ -198,7 +198,7 @@ func (u *Unit) addItems(s *elfobj.Section, syms []*elfobj.Symbol) error {
 			last.Syms = append(last.Syms, y)
 			u.bySymbol[y] = last
 			continue
-		case !sized, size == 0 && s.Size() > 0, y.Size == 0 && y.Value < at:
+		case !sized, size == 0 && s.Size() > 0, y.Size == 0 && y.Value < at, u.prefixSymbol(s, y):
 			continue // a label inside or between items: resolved by its offset
 		case y.Value < at:
 			return fmt.Errorf("section %q: %q at %#x overlaps %q, which ends at %#x", s.Name, y.Name, y.Value, last.Name, at)

@@ -1,6 +1,8 @@
 package process
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,9 +15,13 @@ import (
 type MissingError struct {
 	Program string
 	Package string // empty: not known
+	Root    string // the root that it was looked for in; empty: the machine's own
 }
 
 func (e *MissingError) Error() string {
+	if e.Root != "" {
+		return fmt.Sprintf("root %q: %s", e.Root, (&MissingError{Program: e.Program, Package: e.Package}).Error())
+	}
 	if strings.ContainsRune(e.Program, '/') {
 		return fmt.Sprintf("program %q is not there, or not an executable file", e.Program)
 	}
@@ -43,6 +49,7 @@ var packages = map[string]string{
 	"dpkg-deb":           "dpkg",
 	"file":               "file",
 	"flex":               "flex",
+	"env":                "coreutils",
 	"g++":                "g++",
 	"gcc":                "gcc",
 	"git":                "git",
@@ -74,24 +81,48 @@ var packages = map[string]string{
 	"sed":                "sed",
 	"strip":              "binutils",
 	"tar":                "tar",
+	"unshare":            "util-linux",
 	"xz":                 "xz-utils",
 	"zstd":               "zstd",
 }
 
-// versioned matches compilers whose package bears the program's own name: gcc-12, g++-14, clang-16.
-var versioned = regexp.MustCompile(`^(gcc|g\+\+|clang|lld)-[0-9]+$`)
+// versioned matches compilers whose package bears the program's own name: gcc-12, g++-14, clang-16, and
+// x86_64-linux-gnu-gcc-14 of gcc-14.
+var versioned = regexp.MustCompile(`^(?:[a-z0-9_]+-linux-gnu-)?((?:gcc|g\+\+|clang|lld)-[0-9]+)$`)
 
 // Package is the Debian package that has the program, or "" when it is not known.
 func Package(program string) string {
 	name := filepath.Base(program)
-	if versioned.MatchString(name) {
-		return name
+	if m := versioned.FindStringSubmatch(name); m != nil {
+		return m[1]
 	}
 	return packages[name]
 }
 
 // Look is the path of a program in the PATH of Env(). The error is *MissingError.
 func Look(program string) (string, error) { return look(program, Env()) }
+
+// LookAll asks for programs, in root unless that is nil. The error joins a *MissingError for each that is not there.
+func LookAll(ctx context.Context, root *Root, programs []string) error {
+	var errs []error
+	if root == nil {
+		for _, p := range programs {
+			_, err := Look(p)
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
+	}
+	// In a root, links lead where only a process in it can follow: /usr/bin/awk to /etc/alternatives/awk.
+	script := `for p; do command -v "$p" >/dev/null || echo "$p"; done`
+	res, err := Run(ctx, Cmd{Path: "sh", Args: append([]string{"-c", script, "sh"}, programs...), Root: root})
+	if err != nil {
+		return err
+	}
+	for _, p := range strings.Fields(string(res.Stdout)) {
+		errs = append(errs, &MissingError{Program: p, Package: Package(p), Root: root.Dir})
+	}
+	return errors.Join(errs...)
+}
 
 func look(program string, env []string) (string, error) {
 	if program == "" {

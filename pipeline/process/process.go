@@ -30,6 +30,7 @@ type Cmd struct {
 	Args []string // the arguments, without the program's own name
 	Dir  string   // working folder; empty: ours
 	Env  []string // KEY=value; nil: Env(), the clean environment
+	Root *Root    // in which Path and Dir are to be understood; nil: the machine's own /
 
 	Stdin  io.Reader // nil: /dev/null
 	Stdout io.Writer // gets a copy of standard output as it comes; nil: none
@@ -100,6 +101,10 @@ func lastLine(b []byte) string {
 // When ctx ends first, the program and all that it started in its process group are killed, and the error wraps
 // ctx's cause. A program that is not installed gives *MissingError; one that ends badly gives *ExitError.
 func Run(ctx context.Context, c Cmd) (Result, error) {
+	if c.Root != nil {
+		res, err := Run(ctx, c.Root.wrap(c))
+		return res, c.Root.failure(c, err)
+	}
 	res := Result{ExitCode: -1}
 	env := c.Env
 	if env == nil {

@@ -168,7 +168,7 @@ func (t *Tree) run(ctx context.Context, unit, workdir string, words []string, ro
 	defer os.Remove(depfile)
 	args := append([]string{"-Wp,-MMD," + depfile}, words[1:len(words)-1]...)
 	args = append(args, "-o", out, words[len(words)-1])
-	res, err := process.Run(ctx, process.Cmd{Path: words[0], Args: args, Dir: workdir})
+	res, err := process.Run(ctx, process.Cmd{Path: words[0], Args: args, Dir: workdir, Root: t.root})
 	cost.add(res)
 	if err != nil {
 		return nil, t.buildError(unit, root, res, err)

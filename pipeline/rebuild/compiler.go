@@ -12,8 +12,30 @@ import (
 	"livesplice/pkgfmt"
 )
 
-// findCompiler returns the program that is the shipped kernel's compiler.
-func findCompiler(ctx context.Context, config *shippedConfig, cc string) (string, error) {
+// openRoot checks the root that holds the tools; nil for none. Only folders that are shared with it are seen in it.
+func openRoot(ctx context.Context, dir, cache, source string) (*process.Root, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	root := &process.Root{Dir: abs, Shared: []string{cache}}
+	if !strings.HasPrefix(source, cache+"/") {
+		root.Read = []string{source}
+	}
+	if err := root.Check(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		return nil, &kconfig.UsageError{Thing: `flag "--toolchain-root"`, Reason: err.Error()}
+	}
+	return root, nil
+}
+
+// findCompiler returns the program that is the shipped kernel's compiler, in root unless that is nil.
+func findCompiler(ctx context.Context, root *process.Root, config *shippedConfig, cc string) (string, error) {
 	want := config.compilerText()
 	if config.Enabled("CC_IS_CLANG") {
 		return "", &pkgfmt.InputError{Path: config.origin, Want: "the .config of a kernel built by gcc", Got: "one built by " + want}
@@ -22,13 +44,13 @@ func findCompiler(ctx context.Context, config *shippedConfig, cc string) (string
 	if !given {
 		cc, _, _ = strings.Cut(want, " ")
 	}
-	if strings.ContainsRune(cc, '/') { // kbuild works in other folders
+	if strings.ContainsRune(cc, '/') && root == nil { // kbuild works in other folders
 		var err error
 		if cc, err = filepath.Abs(cc); err != nil {
 			return "", err
 		}
 	}
-	got, err := versionLine(ctx, cc)
+	got, err := versionLine(ctx, root, cc)
 	var missing *process.MissingError
 	switch {
 	case err == nil:
@@ -45,14 +67,18 @@ func findCompiler(ctx context.Context, config *shippedConfig, cc string) (string
 	}
 	// kbuild takes '#' out before it compares. Source: CC_VERSION_TEXT, Makefile, v6.1.
 	if strings.ReplaceAll(got, "#", "") != want {
-		return "", &CompilerError{Path: cc, Want: want, Got: got}
+		e := &CompilerError{Path: cc, Want: want, Got: got}
+		if root != nil {
+			e.Root = root.Dir
+		}
+		return "", e
 	}
 	return cc, nil
 }
 
 // versionLine is the first line of `program --version`.
-func versionLine(ctx context.Context, program string) (string, error) {
-	res, err := process.Run(ctx, process.Cmd{Path: program, Args: []string{"--version"}})
+func versionLine(ctx context.Context, root *process.Root, program string) (string, error) {
+	res, err := process.Run(ctx, process.Cmd{Path: program, Args: []string{"--version"}, Root: root})
 	if err != nil {
 		return "", err
 	}

@@ -188,6 +188,7 @@ var causes = []struct{ option, cause string }{
 	{"PAHOLE_VERSION", "another pahole or none, package dwarves"}, {"DEBUG_INFO_BTF", "pahole is missing or too old, package dwarves"},
 	{"PAHOLE_HAS_SPLIT_BTF", "pahole is missing or too old, package dwarves"},
 	{"RUSTC_VERSION", "another rustc"}, {"RUST_IS_AVAILABLE", "rust is installed here or was there"},
+	{"OPENSSL_SUPPORTS_ML_DSA", "openssl is missing or another one, package openssl"},
 	{"GCC_PLUGINS", "gcc's plugin headers, package gcc-<version>-plugin-dev"},
 }
 

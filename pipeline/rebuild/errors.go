@@ -5,19 +5,26 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"livesplice/pipeline/process"
 )
 
 // CompilerError says that the compiler at hand is not the one that built the shipped kernel (exit code 5). Another
 // version makes other code, and nothing of it would match.
 type CompilerError struct {
 	Path string // the program that was tried
+	Root string // the root that it is in; "": the machine's own
 	Want string // CONFIG_CC_VERSION_TEXT of the shipped kernel: "gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0"
 	Got  string // first line of its --version
 }
 
 func (e *CompilerError) Error() string {
-	return fmt.Sprintf("compiler %q: is %q, want the one that built the kernel, %q (Debian package %s)",
-		e.Path, e.Got, e.Want, packageOf(e.Want))
+	where := ""
+	if e.Root != "" {
+		where = fmt.Sprintf(" in root %q", e.Root)
+	}
+	return fmt.Sprintf("compiler %q%s: is %q, want the one that built the kernel, %q (Debian package %s)",
+		e.Path, where, e.Got, e.Want, packageOf(e.Want))
 }
 
 // debianVersion takes the package's version out of a compiler's version text.
@@ -26,6 +33,9 @@ var debianVersion = regexp.MustCompile(`\((?:Debian|Ubuntu) ([^()]+)\)`)
 // packageOf is the package that has a compiler: "gcc-12=12.2.0-14+deb12u1", as apt-get install takes it.
 func packageOf(versionText string) string {
 	name, _, _ := strings.Cut(versionText, " ")
+	if pkg := process.Package(name); pkg != "" { // x86_64-linux-gnu-gcc-14 is in gcc-14
+		name = pkg
+	}
 	if m := debianVersion.FindStringSubmatch(versionText); m != nil {
 		return name + "=" + m[1]
 	}

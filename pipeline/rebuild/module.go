@@ -40,7 +40,7 @@ func (t *Tree) BuildModule(ctx context.Context, name string, files map[string][]
 	// Without the maps the folder's name would be in the debug information and in __FILE__, and so in the bytes.
 	flags := fmt.Sprintf("KCFLAGS=-ffile-prefix-map=%s/= -ffile-prefix-map=%s=. -fdebug-prefix-map=%s=. -fdebug-prefix-map=%s=.",
 		dir, dir, t.Object, t.Source)
-	args := []string{"-C", t.Object, "M=" + dir, "V=1", "modules",
+	args := []string{"-C", t.Source, "O=" + t.Object, "M=" + dir, "V=1", "modules",
 		// objtool is to see the module as a whole: the objects of vmlinux that went into it were compiled by us, without it.
 		// The command line wins over what scripts/Makefile.lib sets. Source: rule_ld_multi_m, scripts/Makefile.build, v6.1.
 		"delay-objtool=y",
@@ -71,6 +71,7 @@ func (t *Tree) BuildModule(ctx context.Context, name string, files map[string][]
 
 func writeModule(dir, name string, files map[string][]byte) error {
 	var parts []string
+	rules := ""
 	for _, f := range slices.Sorted(maps.Keys(files)) {
 		if f == "" || f != filepath.Base(f) || strings.HasPrefix(f, ".") {
 			return fmt.Errorf("file %q of module %q: want a name without a folder", f, name)
@@ -85,7 +86,10 @@ func writeModule(dir, name string, files map[string][]byte) error {
 			parts = append(parts, base+".o")
 		case ".o":
 			parts = append(parts, f)
-			to = f + "_shipped" // kbuild's rule for finished files copies it
+			// kbuild's own rule for finished files does not work in the top folder of a module: there its pattern is `%`, which
+			// make takes for no file whose name fits `%.o`. Seen in v7.2.
+			to = f + "_shipped"
+			rules += fmt.Sprintf("$(obj)/%s: $(src)/%s\n\tcat $< >$@\n", f, to)
 			// modpost reads the commands of all objects for their CRCs; that of a copied one is not written.
 			cmd := fmt.Sprintf("savedcmd_%s := true\n", filepath.Join(dir, f))
 			if err := os.WriteFile(filepath.Join(dir, "."+f+".cmd"), []byte(cmd), 0o644); err != nil {
@@ -100,7 +104,7 @@ func writeModule(dir, name string, files map[string][]byte) error {
 		// A module of one object takes another road through kbuild, one without objtool at the link.
 		return fmt.Errorf("module %q: want at least two objects", name)
 	}
-	kbuild := fmt.Sprintf("obj-m := %s.o\n%s-y := %s\n", name, name, strings.Join(parts, " "))
+	kbuild := fmt.Sprintf("obj-m := %s.o\n%s-y := %s\n", name, name, strings.Join(parts, " ")) + rules
 	return os.WriteFile(filepath.Join(dir, "Kbuild"), []byte(kbuild), 0o644)
 }
 

@@ -256,7 +256,7 @@ func (t *Tree) tops() (wave []folder, libs map[string]bool) {
 // readFolder runs owner.mk for one folder.
 func (t *Tree) readFolder(ctx context.Context, dir, makefile, scratch string) (listing, error) {
 	args := []string{"-rR", "--no-print-directory", "-I", t.Source, "-f", makefile, "obj=" + dir, "scratch=" + scratch}
-	res, err := process.Run(ctx, process.Cmd{Path: "make", Args: append(args, t.vars...), Dir: t.Object, Env: t.env})
+	res, err := process.Run(ctx, process.Cmd{Path: "make", Args: append(args, t.vars...), Dir: t.Object, Env: t.env, Root: t.root})
 	var exit *process.ExitError
 	if errors.As(err, &exit) {
 		return listing{}, fmt.Errorf("folder %q: its Makefile cannot be read: %w", dir, err)

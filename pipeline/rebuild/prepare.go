@@ -29,6 +29,7 @@ import (
 // Options of Prepare.
 type Options struct {
 	CC   string // the compiler; "": the program that the shipped .config names
+	Root string // a root with compiler and build tools of another release, in which all of the kernel's build runs; "": here
 	Jobs int    // make's -j; 0: the number of CPUs
 }
 
@@ -44,7 +45,8 @@ type Tree struct {
 	Indexed  Cost // what it took kbuild to say what each file is part of, after Owner; zero if the cache had it
 
 	cache *cache.Cache
-	entry string // the cache folder that holds Object
+	root  *process.Root // of the tools; nil: the machine's own
+	entry string        // the cache folder that holds Object
 	vars  []string
 	jobs  int
 	env   []string // what kbuild exports to its sub-makes
@@ -81,19 +83,28 @@ func Prepare(ctx context.Context, c *cache.Cache, src *source.Tree, k *pkgfmt.Ke
 	if err := checkVersion(src, k, config); err != nil {
 		return nil, err
 	}
-	cc, err := findCompiler(ctx, config, opts.CC)
+	root, err := openRoot(ctx, opts.Root, c.Root(), src.Dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPrograms(config); err != nil {
+	cc, err := findCompiler(ctx, root, config, opts.CC)
+	if err != nil {
 		return nil, err
 	}
-	t := &Tree{Source: src.Dir, CC: cc, cache: c, jobs: opts.Jobs}
+	if err := process.LookAll(ctx, root, programs(config)); err != nil {
+		return nil, err
+	}
+	t := &Tree{Source: src.Dir, CC: cc, cache: c, root: root, jobs: opts.Jobs}
 	if t.jobs <= 0 {
 		t.jobs = runtime.NumCPU()
 	}
 	// HOSTCC: the kernel's compiler serves for kbuild's own programs, and needs no second one installed.
 	t.vars = []string{"ARCH=" + config.arch, "CC=" + cc, "HOSTCC=" + cc, "KERNELRELEASE=" + k.Release}
+	rust, err := rustVars(ctx, c, config)
+	if err != nil {
+		return nil, err
+	}
+	t.vars = append(t.vars, rust...)
 	if t.Key, err = treeKey(ctx, c, t, src, k); err != nil {
 		return nil, err
 	}
@@ -136,19 +147,13 @@ func checkVersion(src *source.Tree, k *pkgfmt.Kernel, config *shippedConfig) err
 	return nil
 }
 
-// checkPrograms names what is missing before make stumbles over it.
-func checkPrograms(config *shippedConfig) error {
+// programs are what make would stumble over if it were missing.
+func programs(config *shippedConfig) []string {
 	programs := []string{"make", "ld", "as", "bison", "flex", "bc", "awk", "sed"}
 	if config.Enabled("DEBUG_INFO_BTF") {
-		programs = append(programs, "pahole")
+		programs = append(programs, "pahole", "python3")
 	}
-	var errs []error
-	for _, p := range programs {
-		if _, err := process.Look(p); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
+	return programs
 }
 
 // treeKey hashes all that the build folder and what is compiled in it depend on. The folders' own names are among it,
@@ -167,8 +172,11 @@ func treeKey(ctx context.Context, c *cache.Cache, t *Tree, src *source.Tree, k *
 		}
 		fmt.Fprintf(h, "%s\n", sum)
 	}
+	if t.root != nil { // its programs are linked with its libraries
+		fmt.Fprintln(h, t.root.Dir)
+	}
 	for _, program := range []string{t.CC, "ld", "as", "make"} {
-		line, err := versionLine(ctx, program)
+		line, err := versionLine(ctx, t.root, program)
 		if err != nil {
 			return "", err
 		}
@@ -239,7 +247,7 @@ func checkRelease(obj, release string) error {
 // make runs make with the tree's variables. extra are environment variables.
 func (t *Tree) make(ctx context.Context, extra []string, args ...string) (process.Result, error) {
 	all := append([]string{"-j" + strconv.Itoa(t.jobs)}, args...)
-	return process.Run(ctx, process.Cmd{Path: "make", Args: append(all, t.vars...), Env: process.Env(extra...)})
+	return process.Run(ctx, process.Cmd{Path: "make", Args: append(all, t.vars...), Env: process.Env(extra...), Root: t.root})
 }
 
 // buildError makes a *BuildError of a failed run of make or a compiler; other errors pass as they are. Paths below
