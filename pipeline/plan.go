@@ -50,15 +50,16 @@ type Ignored struct {
 
 // Codes of refusals that the plan gives; see docs/refusals.md.
 const (
-	codeModule   diff.Code = "module-target"
-	codeHeader   diff.Code = "header-changed"
-	codeConfig   diff.Code = "config-changed"
-	codeAssembly diff.Code = "assembly-changed"
-	codeSeparate diff.Code = "separate-program"
-	codeConfigRq diff.Code = "kernel-config"
-	codeLayout   diff.Code = "layout-changed"
-	codeEnum     diff.Code = "enum-changed"
-	codeMoved    diff.Code = "moved-definition"
+	codeModule    diff.Code = "module-target"
+	codeHeader    diff.Code = "header-changed"
+	codeConfig    diff.Code = "config-changed"
+	codeAssembly  diff.Code = "assembly-changed"
+	codeSeparate  diff.Code = "separate-program"
+	codeConfigRq  diff.Code = "kernel-config"
+	codeLayout    diff.Code = "layout-changed"
+	codeEnum      diff.Code = "enum-changed"
+	codePrototype diff.Code = "prototype-changed"
+	codeMoved     diff.Code = "moved-definition"
 )
 
 // readPatches parses the patch files.

@@ -133,6 +133,7 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 	if err := c.compareShapes(ctx, u, pre, post, r); err != nil {
 		return nil, err
 	}
+	c.comparePrototypes(u, pre, post, r)
 	w, err := finding.Look(r)
 	return &comparison{Result: r, warnings: w}, err
 }

@@ -95,7 +95,7 @@ func (r *Result) newDatum(it *unit.Item, used bool) {
 		}
 	case table != "":
 		r.change(it, New)
-		r.refusePost(TableChanged, it, "new "+table+": the kernel reads "+sec+" only at boot or when a module loads",
+		r.refuseEntry(r.Post, it, "new "+table+": the kernel reads "+sec+" only at boot or when a module loads",
 			"take it out of the patch; it takes effect with the next reboot")
 	case it.Kind == unit.Anonymous && !used && !it.Section.Exec() && !ordinary(sec):
 		r.change(it, New)
@@ -138,7 +138,7 @@ func (r *Result) pairedDatum(pre, it *unit.Item, used bool) {
 	r.change(it, Changed)
 	switch {
 	case table != "":
-		r.refusePost(TableChanged, it, table+" changed: the kernel has read "+sec+" already",
+		r.refuseEntry(r.Post, it, table+" changed: the kernel has read "+sec+" already",
 			"take it out of the patch; it takes effect with the next reboot")
 	case it.Kind == unit.Anonymous && it.Section.Exec():
 		r.refusePost(NotExtractable, it, "code without a symbol of its own changed in "+sec, "change C code instead, or reboot into a fixed kernel")
@@ -170,8 +170,7 @@ func (r *Result) removed(preUsed map[*unit.Item]bool) {
 			r.Counts.Removed++
 			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Removed})
 		case table != "":
-			r.change(it, Removed)
-			r.refuse(TableChanged, it, table+" removed: the running kernel keeps it", "take the removal out of the patch")
+			r.entryRemoved(it, table)
 		case it.Kind == unit.Anonymous && !preUsed[it] && !it.Section.Exec() && !ordinary(sec):
 			r.change(it, Removed)
 			r.refuse(UnknownSection, it, "entry of section "+sec+" removed, and what it means is not known", "report this as a bug of livesplice, with the kernel's version")

@@ -150,6 +150,7 @@ func TestComparePrototypes(t *testing.T) {
 		{"another struct", `struct b { long l; }; int f(struct b *s, unsigned n) { return s->l + n; }`, "int f(struct s *, unsigned int) becomes int f(struct b *, unsigned int)"},
 		{"another result", `struct s { int a; }; void f(struct s *s, unsigned n) { s->a += n; } int h(void) { return 1; }`, "int f(struct s *, unsigned int) becomes void f(struct s *, unsigned int), int h(int) becomes int h(void)"},
 		{"a static function", `static int __attribute__((noinline)) g(long n) { return n; } int h(int n) { return g(n); }`, ""},
+		{"static now", `static int __attribute__((noinline)) h(char *n) { return *n; } int i(char *n) { return h(n) + 1; }`, "int h(int) becomes int h(char *)"},
 		{"no more variable parameters", `void v(const char *fmt) {}`, "void v(const char *, ...) becomes void v(const char *)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -69,12 +69,12 @@ func (u *Unit) prototype(e *dwarf.Entry) error {
 	return nil
 }
 
-// ComparePrototypes gives the global functions that both objects define and that cannot be called alike, by name.
+// ComparePrototypes gives the global functions of pre that post defines too and that cannot be called alike, by name.
 func ComparePrototypes(pre, post *Unit) []PrototypeChange {
 	var changes []PrototypeChange
 	for name, a := range pre.Prototypes {
 		b, ok := post.Prototypes[name]
-		if ok && a.Global && b.Global && !a.sameCall(b) {
+		if ok && a.Global && !a.sameCall(b) {
 			changes = append(changes, PrototypeChange{a, b})
 		}
 	}
