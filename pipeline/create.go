@@ -48,6 +48,7 @@ type creation struct {
 
 	refused  diff.Refusals
 	warnings finding.Warnings
+	targets  *targets
 	units    []link.Unit
 	link     *link.Plan
 	id       string

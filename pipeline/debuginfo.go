@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"livesplice/kmod/match"
+	"livesplice/kmod/vmlinux"
 	"livesplice/pkgfmt"
 )
 
@@ -30,20 +31,23 @@ func (c *creation) checkDebugInfo(ctx context.Context) (string, error) {
 	}
 	var wrong match.Mismatch
 	checked := 0
-	check := func(unit, name string, addr uint64) {
+	check := func(unit string, p vmlinux.Place) {
+		if p.Object != vmlinux.Object {
+			return // the file is of vmlinux
+		}
 		checked++
-		if !symbols[place{name, addr}] {
-			wrong.Differences = append(wrong.Differences, match.Difference{Unit: unit, Subject: name, Address: addr,
+		if !symbols[place{p.Name, p.Addr}] {
+			wrong.Differences = append(wrong.Differences, match.Difference{Unit: unit, Subject: p.Name, Address: p.Addr,
 				Reason: "the debug information has no symbol of this name there"})
 		}
 	}
 	for _, s := range c.link.Splices {
-		check(s.Unit, s.Name, s.Addr)
+		check(s.Unit, s.Place)
 	}
 	for _, u := range c.units {
 		for _, n := range u.Extract.Needs {
 			if b, ok := c.link.Symbols[n.Sym.Name]; ok {
-				check(u.Diff.Unit, b.Name, b.Addr)
+				check(u.Diff.Unit, b.Place)
 			}
 		}
 	}

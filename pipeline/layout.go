@@ -172,7 +172,7 @@ func (p *relayout) without(ctx context.Context, shapes []shape) (gone []string, 
 	if err != nil {
 		return nil, "", err
 	}
-	r, err := diff.Compare(p.unit.Source, hybrid.obj, p.post.obj)
+	r, err := diff.Compare(p.unit.Source, hybrid.obj, p.post.obj, p.unit.diffOptions())
 	if err != nil {
 		return nil, "", err
 	}

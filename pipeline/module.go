@@ -12,18 +12,22 @@ import (
 	"livesplice/kmod/elfobj"
 	"livesplice/kmod/link"
 	"livesplice/kmod/match"
+	"livesplice/kmod/vmlinux"
 )
 
 // match proves pre against the shipped image.
 func (c *creation) match(ctx context.Context) (string, error) {
-	if err := c.undefined(); err != nil {
+	if err := c.undefined(ctx); err != nil {
 		return "", err
 	}
 	strict, byInsn, unmatched := 0, 0, 0
 	for i := range c.units {
 		u := &c.units[i]
-		var err error
-		if u.Match, err = match.Match(u.Diff.Unit, u.Diff.Pre, c.image); err != nil {
+		run, err := c.targets.run(ctx, u.Target)
+		if err != nil {
+			return "", err
+		}
+		if u.Match, err = match.Match(u.Diff.Unit, u.Diff.Pre, run); err != nil {
 			return "", err
 		}
 		strict, byInsn, unmatched = strict+u.Match.Strict, byInsn+u.Match.ByInsn, unmatched+u.Match.Unmatched
@@ -46,22 +50,44 @@ func (c *creation) match(ctx context.Context) (string, error) {
 	if c.debug, err = c.checkDebugInfo(ctx); err != nil {
 		return "", err
 	}
+	c.noteReload()
 	return fmt.Sprintf("%d functions proven by bytes, %d by instruction, %d not located%s", strict, byInsn, unmatched, c.debug), nil
 }
 
-// freed refuses references to what the kernel frees after boot: its symbols stay in kallsyms. Since Linux 6.15 per-CPU
-// variables have addresses there, those of the first copy, from which the kernel makes the one of each CPU.
+// noteReload tells of kernels that keep an unloaded module's late references in the update, and fail to write them anew.
+//
+// Source: clear_relocate_add, arch/x86/kernel/module.c, since v6.3.
+func (c *creation) noteReload() {
+	if len(c.image.Lookup("clear_relocate_add")) > 0 {
+		return
+	}
+	for _, o := range c.link.Objects() {
+		if o.Name != vmlinux.Object {
+			c.stages.Note("module %s: once unloaded, this kernel (before Linux 6.3) loads it again only after the update is undone", o.Name)
+		}
+	}
+}
+
+// freed refuses references to what the kernel frees after boot, or once a module is loaded: vmlinux's symbols stay in
+// kallsyms. Since Linux 6.15 per-CPU variables have addresses there, those of the first copy, from which the kernel
+// makes the one of each CPU.
 //
 // Source: arch/x86/kernel/vmlinux.lds.S, v6.1 and v7.2.
 func (c *creation) freed() (out diff.Refusals) {
+	images := c.targets.opened()
 	within := func(start, end string, addr uint64) bool {
 		a, b := c.image.Lookup(start), c.image.Lookup(end)
 		return len(a) == 1 && len(b) == 1 && addr >= a[0].Addr && addr < b[0].Addr
 	}
+	gone := func(p vmlinux.Place) bool {
+		if p.Object != vmlinux.Object {
+			return images[p.Object].Freed(p.Addr)
+		}
+		return within("__init_begin", "__init_end", p.Addr) && !within("__per_cpu_start", "__per_cpu_end", p.Addr)
+	}
 	for _, u := range c.units {
 		for _, n := range u.Extract.Needs {
-			b, ok := c.link.Symbols[n.Sym.Name]
-			if ok && within("__init_begin", "__init_end", b.Addr) && !within("__per_cpu_start", "__per_cpu_end", b.Addr) {
+			if b, ok := c.link.Symbols[n.Sym.Name]; ok && gone(b.Place) {
 				out = append(out, diff.Refusal{Code: diff.NotExtractable, Unit: u.Diff.Unit, Subject: b.Name,
 					Reason: "the patched code refers to it, and the running kernel has freed it after boot (__init, __initdata)",
 					Remedy: "take the reference out of the patch, or reboot into a fixed kernel"})
@@ -136,7 +162,7 @@ func (c *creation) linkModule(ctx context.Context) (string, error) {
 
 // verify reads the module back and holds it against post and the shipped tables.
 func (c *creation) verify(ctx context.Context) (string, error) {
-	err := link.Verify(c.module, c.units, link.Kernel{Run: c.image, Export: c.image.Export, Symvers: c.vers, Release: c.kernel.Release, Vermagic: c.vermagic()})
+	err := link.Verify(c.module, c.units, link.Kernel{Run: c.image, Modules: c.targets.opened(), Export: c.image.Export, Symvers: c.vers, Release: c.kernel.Release, Vermagic: c.vermagic()})
 	if err != nil {
 		return "", fmt.Errorf("the module is not what was meant, which is a fault of livesplice:\n%w", err)
 	}

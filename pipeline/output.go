@@ -161,18 +161,18 @@ func (c *creation) manifest() *livepatch.Manifest {
 	for i, p := range c.plan.Patches {
 		m.Patches = append(m.Patches, livepatch.Patch{Name: patchName(i, p.Name), SHA256: fmt.Sprintf("%x", sha256.Sum256(p.data))})
 	}
-	o := livepatch.Object{Name: livepatch.VMLinux, BuildID: c.kernel.BuildID.String()}
-	for _, u := range c.units {
-		for _, f := range u.Extract.Functions {
-			if f.Entry == nil {
-				continue
-			}
-			s := c.splice(f.Entry.Name)
-			o.Functions = append(o.Functions, livepatch.Function{Name: s.Name, SymPos: s.SymPos, Address: hex(s.Addr).String(), Size: int(s.Size),
-				New: f.Post.Name, SHA256: s.SHA256})
+	images := c.targets.opened()
+	for _, patched := range c.link.Objects() {
+		o := livepatch.Object{Name: patched.Name, BuildID: c.kernel.BuildID.String()}
+		if im := images[o.Name]; im != nil {
+			o.BuildID = fmt.Sprintf("%x", im.BuildID)
 		}
+		for _, s := range patched.Splices {
+			o.Functions = append(o.Functions, livepatch.Function{Name: s.Place.Name, SymPos: s.Place.SymPos, Address: hex(s.Place.Addr).String(), Size: int(s.Size),
+				New: s.New, SHA256: s.SHA256})
+		}
+		m.Objects = append(m.Objects, o)
 	}
-	m.Objects = []livepatch.Object{o}
 	return m
 }
 

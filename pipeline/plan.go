@@ -50,7 +50,6 @@ type Ignored struct {
 
 // Codes of refusals that the plan gives; see docs/refusals.md.
 const (
-	codeModule    diff.Code = "module-target"
 	codeHeader    diff.Code = "header-changed"
 	codeConfig    diff.Code = "config-changed"
 	codeAssembly  diff.Code = "assembly-changed"
@@ -145,16 +144,17 @@ func newPlan(ctx context.Context, tree *rebuild.Tree, parsed []*patch.Patch, pla
 	units := map[string]*PlannedUnit{}
 	for _, o := range owners {
 		switch o.Kind {
-		case rebuild.BuiltIn, rebuild.Library:
+		case rebuild.BuiltIn, rebuild.Library, rebuild.InModule:
 			if o.Source == o.File && files[o.File] == nil {
 				refused = append(refused, diff.Refusal{Code: codeConfig, Unit: o.File, Subject: "build",
 					Reason: "the patch removes or renames a file that the kernel is built from", Remedy: "keep the file under its name, and change its functions"})
 				continue
 			}
-			u := units[o.Unit]
+			key := o.Unit + " " + o.Target // one object can be part of several modules
+			u := units[key]
 			if u == nil {
 				u = &PlannedUnit{Object: o.Unit, Source: o.Source, Target: o.Target}
-				units[o.Unit] = u
+				units[key] = u
 			}
 			u.Files = append(u.Files, o.File)
 		case rebuild.NotBuilt, rebuild.Documentation, rebuild.Other:
@@ -173,9 +173,6 @@ func newPlan(ctx context.Context, tree *rebuild.Tree, parsed []*patch.Patch, pla
 func refuseFile(o rebuild.Owner) diff.Refusal {
 	r := diff.Refusal{Unit: o.File}
 	switch o.Kind {
-	case rebuild.InModule:
-		r.Code, r.Subject, r.Reason = codeModule, "module "+o.Target, "the file is part of a module; only vmlinux can be spliced yet"
-		r.Remedy = "take the file out of the patch, or ship the module itself"
 	case rebuild.Header:
 		r.Code, r.Subject, r.Reason = codeHeader, "header", "which units a header changes is known only from a finished build"
 		r.Remedy = "move the change into the .c files that need it"

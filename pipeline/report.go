@@ -40,7 +40,7 @@ type UnitReport struct {
 type FunctionReport struct {
 	Name    string      `json:"name"`
 	SymPos  int         `json:"sympos"`
-	Address hex         `json:"address"` // link-time address
+	Address hex         `json:"address"` // link-time address; in a module, where livesplice laid it out
 	Size    uint64      `json:"size"`    // bytes
 	Proof   match.Proof `json:"proof"`
 	By      string      `json:"by"`
@@ -50,6 +50,7 @@ type FunctionReport struct {
 
 // SymbolReport is one symbol and how its place was found.
 type SymbolReport struct {
+	Object  string `json:"object"` // "vmlinux", or the module that has it
 	Name    string `json:"name"`
 	SymPos  int    `json:"sympos"`
 	Address hex    `json:"address"`
@@ -60,7 +61,7 @@ func (c *creation) report() *Report {
 	r := &Report{ID: c.id, Module: c.link.Module, Release: c.kernel.Release, BuildID: c.kernel.BuildID.String(), Compiler: c.kernel.Compiler,
 		Revision: c.opts.Revision, Replace: !c.opts.Stack, Warnings: c.warnings}
 	for _, u := range c.units {
-		ur := UnitReport{Source: u.Diff.Unit, Target: "vmlinux", Counts: u.Diff.Counts, Strict: u.Match.Strict, ByInsn: u.Match.ByInsn, Unmatched: u.Match.Unmatched}
+		ur := UnitReport{Source: u.Diff.Unit, Target: u.Target, Counts: u.Diff.Counts, Strict: u.Match.Strict, ByInsn: u.Match.ByInsn, Unmatched: u.Match.Unmatched}
 		proofs := map[string]match.Function{}
 		for _, f := range u.Match.Functions {
 			proofs[f.Name] = f
@@ -76,12 +77,12 @@ func (c *creation) report() *Report {
 			}
 			s := c.splice(f.Entry.Name)
 			p := proofs[f.Pre.Name]
-			ur.Replaced = append(ur.Replaced, FunctionReport{Name: s.Name, SymPos: s.SymPos, Address: hex(s.Addr), Size: s.Size,
+			ur.Replaced = append(ur.Replaced, FunctionReport{Name: s.Place.Name, SymPos: s.Place.SymPos, Address: hex(s.Place.Addr), Size: s.Size,
 				Proof: p.Proof, By: p.By, Why: whys[f.Post.Name], SHA256: s.SHA256})
 		}
 		for _, n := range u.Extract.Needs {
 			if b, ok := c.link.Symbols[n.Sym.Name]; ok {
-				ur.Symbols = append(ur.Symbols, SymbolReport{Name: b.Name, SymPos: b.SymPos, Address: hex(b.Addr), By: b.By})
+				ur.Symbols = append(ur.Symbols, SymbolReport{Object: b.Object, Name: b.Name, SymPos: b.SymPos, Address: hex(b.Addr), By: b.By})
 			}
 		}
 		r.Units = append(r.Units, ur)

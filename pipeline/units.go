@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -28,6 +27,7 @@ func (c *creation) planUnits(ctx context.Context) (string, error) {
 		return "", err
 	}
 	maps.Copy(p.files, c.headers)
+	c.targets = newTargets(c.kernel, c.image, c.vers)
 	c.plan, c.refused = p, refused
 	for _, i := range p.Ignored {
 		c.stages.Note("%s: %s, ignored", i.File, i.Reason)
@@ -65,7 +65,7 @@ func (c *creation) rebuildAndDiff(ctx context.Context) (string, error) {
 		return "", err
 	}
 	changed, added, functions := 0, 0, 0
-	for _, r := range results {
+	for i, r := range results {
 		c.refused = append(c.refused, r.Refusals...)
 		c.warn(r.warnings)
 		changed, added, functions = changed+len(r.Replaced()), added+r.Counts.New, functions+r.Counts.Functions
@@ -73,7 +73,7 @@ func (c *creation) rebuildAndDiff(ctx context.Context) (string, error) {
 			c.stages.Note("%s: %s", r.Unit, n)
 		}
 		if len(r.Replaced())+len(r.NewGlobals()) > 0 {
-			c.units = append(c.units, link.Unit{Diff: r.Result})
+			c.units = append(c.units, link.Unit{Target: c.plan.Units[i].Target, Diff: r.Result})
 		}
 	}
 	if err := c.extract(); err != nil {
@@ -119,12 +119,16 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 	if err != nil {
 		return nil, err
 	}
-	r, err := diff.Compare(u.Source, pre.obj, post.obj)
+	run, err := c.targets.run(ctx, u.Target)
+	if err != nil {
+		return nil, err
+	}
+	r, err := diff.Compare(u.Source, pre.obj, post.obj, u.diffOptions())
 	if err != nil {
 		return nil, err
 	}
 	for _, it := range r.NewGlobals() {
-		if c.hasGlobal(it.Name) {
+		if len(run.Globals(it.Name)) > 0 {
 			r.Refusals = append(r.Refusals, diff.Refusal{Code: codeMoved, Unit: u.Source, Subject: it.Name, Source: r.Post.Source(it),
 				Reason: "the shipped kernel has a definition of this name in another place, which the rest of it goes on using",
 				Remedy: "change that definition where it is"})
@@ -138,9 +142,8 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 	return &comparison{Result: r, warnings: w}, err
 }
 
-// hasGlobal says whether the shipped kernel has a global symbol of a name.
-func (c *creation) hasGlobal(name string) bool {
-	return slices.ContainsFunc(c.image.Lookup(name), func(s vmlinux.Symbol) bool { return s.Type >= 'A' && s.Type <= 'Z' })
+func (u PlannedUnit) diffOptions() diff.Options {
+	return diff.Options{Module: u.Target != vmlinux.Object}
 }
 
 // compiled is an object and what its debug information says.
@@ -176,7 +179,7 @@ func (c *creation) extract() error {
 		if len(u.Diff.Refusals) > 0 {
 			continue
 		}
-		x, err := u.Diff.Extract(fmt.Sprintf("u%d", i))
+		x, err := u.Diff.Extract(diff.Names{Prefix: fmt.Sprintf("u%d", i), Late: c.late(u.Target)})
 		var refused diff.Refusals
 		switch {
 		case errors.As(err, &refused):
@@ -189,9 +192,33 @@ func (c *creation) extract() error {
 			for _, name := range x.Idle {
 				c.stages.Note("%s: new function %s: nothing that changed calls it, left out", u.Diff.Unit, name)
 			}
+			for _, what := range x.Silent {
+				c.stages.Note("%s: tracepoint %s: does not fire in the new code, since it belongs to module %s", u.Diff.Unit, what, u.Target)
+			}
 		}
 	}
 	return c.refuse(c.refused)
+}
+
+// late says for a unit of a module which names outside of it the kernel finds only when the module is there: what
+// the module itself or another one defines, but not exports of vmlinux and what the update adds.
+func (c *creation) late(target string) func(name string) bool {
+	if target == vmlinux.Object {
+		return nil
+	}
+	added := map[string]bool{}
+	for _, u := range c.units {
+		for _, it := range u.Diff.NewGlobals() {
+			for _, y := range it.Syms {
+				added[y.Name] = true
+			}
+		}
+	}
+	own := c.targets.opened()[target]
+	return func(name string) bool {
+		_, exported := c.image.Export(name)
+		return !added[name] && (!exported || len(own.Globals(name)) > 0)
+	}
 }
 
 // refuse gives refusals in a stable order, with places relative to the source tree; nil for none.

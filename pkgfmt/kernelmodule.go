@@ -14,36 +14,46 @@ import (
 const maxModule = 512 << 20
 
 // Module returns the path of the uncompressed file of a module, by the name that lsmod shows ("xfs", "snd_hda_intel").
-// *InputError if none of the kernel's packages has it. It reads the package up to there, the first time.
+// *InputError if none of the kernel's packages has it. The first call for a package takes all its modules out of it,
+// which reads all of it; later ones take some milliseconds.
 func (k *Kernel) Module(ctx context.Context, name string) (string, error) {
 	for _, t := range k.trees {
 		if !slices.Contains(t.facts.Modules, k.Release) && !t.facts.Partial {
 			continue
 		}
-		key := t.sum + "-" + name
-		if t.sum == "" {
-			found, err := t.moduleFile(name)
+		root := t.root
+		if t.sum != "" {
+			dir, err := k.store.Dir(ctx, "kernel-modules", t.sum, func(ctx context.Context, dir string) error {
+				return t.facts.Package.Extract(ctx, dir, moduleRE.MatchString)
+			})
 			if err != nil {
 				return "", err
 			}
-			if found == "" {
-				continue
-			}
-			sum, err := k.store.HashFile(found)
-			if err != nil {
-				return "", err
-			}
-			key = sum + "-" + name
+			root = dir
 		}
-		dir, err := k.store.Dir(ctx, "kernel-module", key, func(ctx context.Context, dir string) error {
-			return t.extractModule(ctx, name, filepath.Join(dir, name+".ko"))
+		found := moduleFile(root, name)
+		if found == "" {
+			continue
+		}
+		if strings.HasSuffix(found, ".ko") {
+			return found, nil
+		}
+		sum, err := k.store.HashFile(found)
+		if err != nil {
+			return "", err
+		}
+		dir, err := k.store.Dir(ctx, "kernel-module", sum, func(ctx context.Context, dir string) error {
+			f, err := os.Open(found)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			return writeModule(ctx, f, t.origin, strings.TrimPrefix(found, root+"/"), filepath.Join(dir, name+".ko"))
 		})
 		if err != nil {
 			return "", err
 		}
-		if file := filepath.Join(dir, name+".ko"); isFile(file) {
-			return file, nil
-		}
+		return filepath.Join(dir, name+".ko"), nil
 	}
 	return "", &InputError{Path: k.trees[0].origin, Want: "also the package that has it", Got: "no module " + name + " in it or in the others given"}
 }
@@ -56,48 +66,23 @@ func moduleNamed(path, name string) bool {
 }
 
 // moduleFile finds a module in a folder; "" if it is not there.
-func (t *tree) moduleFile(name string) (found string, err error) {
+func moduleFile(root, name string) (found string) {
 	for _, dir := range []string{"lib/modules", "usr/lib/modules"} {
-		err := filepath.WalkDir(filepath.Join(t.root, dir), func(p string, d fs.DirEntry, err error) error {
+		filepath.WalkDir(filepath.Join(root, dir), func(p string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return nil // what cannot be read is not there
 			}
-			if d.Type().IsRegular() && moduleNamed(strings.TrimPrefix(p, t.root+"/"), name) {
+			if d.Type().IsRegular() && moduleNamed(strings.TrimPrefix(p, root+"/"), name) {
 				found = p
 				return fs.SkipAll
 			}
 			return nil
 		})
-		if err != nil || found != "" {
-			return found, err
+		if found != "" {
+			return found
 		}
 	}
-	return "", nil
-}
-
-// extractModule writes a module, unpacked, to dst; nothing if the tree has none of that name.
-func (t *tree) extractModule(ctx context.Context, name, dst string) error {
-	if t.sum == "" {
-		file, err := t.moduleFile(name)
-		if err != nil {
-			return err
-		}
-		f, err := os.Open(file)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		return writeModule(ctx, f, file, file, dst)
-	}
-	return t.facts.Package.Walk(ctx, func(e Entry, r io.Reader) error {
-		if !e.Mode.IsRegular() || !moduleNamed(e.Name, name) {
-			return nil
-		}
-		if err := writeModule(ctx, r, t.origin, e.Name, dst); err != nil {
-			return err
-		}
-		return ErrStop
-	})
+	return ""
 }
 
 func writeModule(ctx context.Context, r io.Reader, path, member, dst string) error {

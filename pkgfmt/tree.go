@@ -155,7 +155,7 @@ var (
 	configRE  = regexp.MustCompile(`^(?:boot/config-([^/]+)|(?:usr/)?lib/modules/([^/]+)/config)$`)
 	headersRE = regexp.MustCompile(`^usr/src/(?:linux-headers-|kernels/)[^/]+(?:/|$)`)
 	listRE    = regexp.MustCompile(`^(?:usr/)?lib/modules/[^/]+/modules\.(?:builtin|order)$`)
-	moduleRE  = regexp.MustCompile(`^(?:usr/)?lib/modules/([^/]+)/kernel/.*/([^/]+)\.ko(?:\.(?:gz|xz|zst))?$`)
+	moduleRE  = regexp.MustCompile(`^(?:usr/)?lib/modules/([^/]+)/(?:.*/)?([^/]+)\.ko(?:\.(?:gz|xz|zst))?$`)
 )
 
 func wantedFile(name string) bool {

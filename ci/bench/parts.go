@@ -98,7 +98,7 @@ func (t *kernelTree) unitParts(ctx context.Context, name string, run match.Run) 
 		if err != nil {
 			return err
 		}
-		d, err = diff.Compare(o.Source, pre, post)
+		d, err = diff.Compare(o.Source, pre, post, diff.Options{})
 		return err
 	})
 	if err != nil {

@@ -39,7 +39,7 @@ func (c *diffCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	r, err := diff.Compare(c.Post, pre, post)
+	r, err := diff.Compare(c.Post, pre, post, diff.Options{})
 	if err != nil {
 		return &pkgfmt.InputError{Path: c.Post, Want: "an object of the kernel, compiled with -ffunction-sections -fdata-sections", Err: err}
 	}
@@ -107,7 +107,7 @@ func (c *diffCmd) extract(r *diff.Result) (*diff.Extract, error) {
 	if len(r.Refusals) > 0 {
 		return nil, r.Refusals
 	}
-	return r.Extract("u0")
+	return r.Extract(diff.Names{Prefix: "u0"})
 }
 
 // maxObject bounds an object file, in bytes.

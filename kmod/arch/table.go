@@ -33,6 +33,8 @@ type Alternative struct {
 	Start, End int
 	// Len reads the length in bytes from the entry's own bytes when End is 0.
 	Len func(entry []byte) uint64
+	// Patched reads the length in bytes of the code that is replaced; nil on machines for which no module is linked yet.
+	Patched func(entry []byte) uint64
 	// Inline says that the replacement code lies in the section of the code that it replaces, behind it.
 	Inline bool
 }

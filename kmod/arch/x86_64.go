@@ -73,6 +73,14 @@ func x86AltLen(entry []byte) uint64 {
 	return lastByte(entry)
 }
 
+// x86AltPatched: the length of what is replaced stands in front of that of the replacement.
+func x86AltPatched(entry []byte) uint64 {
+	if len(entry) == 13 {
+		return uint64(entry[10])
+	}
+	return uint64(entry[len(entry)-2])
+}
+
 // Table: the sizes of entries are known to package unit.
 //
 // Source: v5.10, v6.1 and v6.12 of arch/x86/include/asm/alternative.h.
@@ -83,4 +91,4 @@ func (x86) Table(section string) (Table, bool) {
 	return Table{}, false
 }
 
-var x86Alternative = &Alternative{Start: 1, Len: x86AltLen}
+var x86Alternative = &Alternative{Start: 1, Len: x86AltLen, Patched: x86AltPatched}

@@ -31,7 +31,7 @@ int o(int n) { return n; } int c(int n) { return n + 1; } extern struct ops othe
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r, err := diff.Compare("unit.c", objtest.Text(t, ops+c.pre+use, "-g"), objtest.Text(t, ops+c.post+use, "-g"))
+			r, err := diff.Compare("unit.c", objtest.Text(t, ops+c.pre+use, "-g"), objtest.Text(t, ops+c.post+use, "-g"), diff.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -40,6 +40,7 @@ type Result struct {
 	Refusals Refusals `json:"refusals,omitempty"`
 	Notes    []string `json:"notes,omitempty"` // what a reviewer should know, though it is no reason to refuse
 
+	Options   Options    `json:"-"`
 	Pre, Post *unit.Unit `json:"-"`
 	cmp       *comparer
 	// changed holds the functions of post that replace one of pre, split-off parts excepted; local those that changed
@@ -56,13 +57,20 @@ type Counts struct {
 	Removed   int `json:"removed"`
 }
 
+// Options say what the objects alone do not.
+type Options struct {
+	// Module says that the unit is part of a module. Its exit code runs when the module is unloaded; that of what is built
+	// in is not even linked.
+	Module bool
+}
+
 // Compare gives the verdict on each item of the unit named name. Errors mean that an object could not be understood;
 // a change that cannot be made live is a refusal in the result.
-func Compare(name string, preObj, postObj *elfobj.Object) (*Result, error) {
+func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result, error) {
 	if preObj.Machine != postObj.Machine {
 		return nil, fmt.Errorf("%s: pre is an object of %v, post of %v", name, preObj.Machine, postObj.Machine)
 	}
-	r := &Result{Unit: name, changed: map[*unit.Item]bool{}, local: map[*unit.Item]bool{}}
+	r := &Result{Unit: name, Options: opts, changed: map[*unit.Item]bool{}, local: map[*unit.Item]bool{}}
 	var err error
 	if r.Pre, err = unit.New(preObj); err != nil {
 		return nil, fmt.Errorf("%s: pre: %w", name, err)
@@ -142,7 +150,7 @@ func (r *Result) functions() error {
 		case why[it] != "":
 			r.Counts.Changed++
 			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Changed, Why: why[it]})
-			if strings.HasPrefix(pre.Section.Name, ".exit.") {
+			if strings.HasPrefix(pre.Section.Name, ".exit.") && !r.Options.Module {
 				r.note("%s changed: exit code of what is built in never runs", it.Name)
 				continue
 			}
@@ -198,6 +206,9 @@ func refName(r unit.Ref) string {
 // checkReplaceable refuses functions that livepatch cannot redirect.
 func (r *Result) checkReplaceable(pre *unit.Item) {
 	switch sec := pre.Section.Name; {
+	case strings.HasPrefix(sec, ".exit."):
+		r.refuse(ExitCode, pre, "code in "+sec+" of a module changed, which runs once, when the module is unloaded, and which ftrace cannot redirect",
+			"take this part out of the patch; it takes effect with the module's next version")
 	case bootOnly(pre):
 		r.refuse(InitCode, pre, "code in "+sec+" changed, which a running kernel no longer executes or has freed",
 			"leave this part to the next reboot: take it out of the patch, or carry it by a hook")

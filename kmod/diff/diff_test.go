@@ -34,7 +34,7 @@ func TestCases(t *testing.T) {
 			t.Run(m.Name+"/"+filepath.Base(dir), func(t *testing.T) {
 				t.Parallel()
 				post := m.Object(t, filepath.Join(dir, "post.c"))
-				got := report(t, m, m.Object(t, filepath.Join(dir, "pre.c")), post)
+				got := report(t, m, m.Object(t, filepath.Join(dir, "pre.c")), post, strings.HasPrefix(filepath.Base(dir), "module-"))
 				if *update {
 					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 						t.Fatal(err)
@@ -58,7 +58,7 @@ func TestCases(t *testing.T) {
 // identical compares an object with itself.
 func identical(t *testing.T, a, b *elfobj.Object) {
 	t.Helper()
-	if r, err := diff.Compare("unit.c", a, b); err != nil {
+	if r, err := diff.Compare("unit.c", a, b, diff.Options{}); err != nil {
 		t.Error(err)
 	} else if len(r.Changes) > 0 || len(r.Refusals) > 0 || len(r.Replaced()) > 0 {
 		t.Errorf("changes %v, refusals %v", r.Changes, r.Refusals)
@@ -88,10 +88,15 @@ func TestIdentity(t *testing.T) {
 }
 
 // report is what diff says of two objects, one fact to a line.
-func report(t *testing.T, m objtest.Machine, pre, post *elfobj.Object) string {
+// Those of a module come late where their names say so.
+func report(t *testing.T, m objtest.Machine, pre, post *elfobj.Object, module bool) string {
 	t.Helper()
 	var b strings.Builder
-	r, err := diff.Compare("unit.c", pre, post)
+	names := diff.Names{Prefix: "u0"}
+	if module {
+		names.Late = func(name string) bool { return strings.Contains(name, "their_") }
+	}
+	r, err := diff.Compare("unit.c", pre, post, diff.Options{Module: module})
 	if err != nil {
 		fmt.Fprintf(&b, "error %v\n", err)
 		return b.String()
@@ -111,7 +116,7 @@ func report(t *testing.T, m objtest.Machine, pre, post *elfobj.Object) string {
 	if len(r.Refusals) > 0 {
 		return b.String()
 	}
-	x, err := r.Extract("u0")
+	x, err := r.Extract(names)
 	var refusals diff.Refusals
 	if errors.As(err, &refusals) {
 		refused(&b, refusals)
@@ -142,6 +147,9 @@ func extract(t *testing.T, b *strings.Builder, m objtest.Machine, x *diff.Extrac
 	}
 	for _, name := range x.Idle {
 		fmt.Fprintf(b, "idle %s\n", name)
+	}
+	for _, what := range x.Silent {
+		fmt.Fprintf(b, "silent %s\n", what)
 	}
 	for _, n := range x.Needs {
 		fmt.Fprintf(b, "needs %s:", n.Sym.Name)

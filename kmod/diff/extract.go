@@ -18,6 +18,8 @@ type Extract struct {
 	Functions []Carried
 	// Idle are the new functions that nothing carried refers to.
 	Idle []string
+	// Silent are the tracepoints of the patched module that do not fire in the carried functions: "name in function".
+	Silent []string
 	// Needs are the undefined symbols of Obj with what each stands for, in order of first use.
 	Needs []Need
 }
@@ -40,10 +42,18 @@ type Need struct {
 	Name string
 }
 
-// Extract makes the object that an update carries for this unit. prefix tells apart the unit.Entry symbols of several
-// units in one module. What cannot be carried is returned as Refusals.
-func (r *Result) Extract(prefix string) (*Extract, error) {
-	x := &extractor{Result: r, prefix: prefix, out: &elfobj.Object{Machine: r.Post.Obj.Machine, BigEndian: r.Post.Obj.BigEndian, OSABI: r.Post.Obj.OSABI, Flags: r.Post.Obj.Flags},
+// Names says how the extract names what stays outside of it.
+type Names struct {
+	// Prefix tells apart the symbols of several units in one update.
+	Prefix string
+	// Late says of an external name whether its place is known only once the patched module is loaded: a symbol of that
+	// module, or of another one that it imports from. Nil for a unit of vmlinux, which has none.
+	Late func(name string) bool
+}
+
+// Extract makes the object that an update carries for this unit. What cannot be carried is returned as Refusals.
+func (r *Result) Extract(names Names) (*Extract, error) {
+	x := &extractor{Result: r, prefix: names.Prefix, lateName: names.Late, out: &elfobj.Object{Machine: r.Post.Obj.Machine, BigEndian: r.Post.Obj.BigEndian, OSABI: r.Post.Obj.OSABI, Flags: r.Post.Obj.Flags},
 		placed: map[*unit.Item]*elfobj.Symbol{}, sections: map[string]*elfobj.Section{}, needs: map[string]*elfobj.Symbol{}, entryAt: map[entryKey]uint64{}, labels: map[*unit.Item]*elfobj.Symbol{}, defined: map[string]bool{}}
 	x.ext = &Extract{Unit: r.Unit, Obj: x.out}
 	x.include()
@@ -66,7 +76,7 @@ func (r *Result) Extract(prefix string) (*Extract, error) {
 	x.unknownSections()
 	x.entries()
 	for _, it := range r.Post.Items {
-		if it.Kind == unit.Function && it.Parent == nil && r.PreOf(it) == nil && !x.carried[it] && !bootOnly(it) {
+		if it.Kind == unit.Function && it.Parent == nil && r.PreOf(it) == nil && !x.carried[it] && !x.neverRuns(it) {
 			x.ext.Idle = append(x.ext.Idle, it.Name)
 		}
 	}
@@ -80,6 +90,7 @@ func (r *Result) Extract(prefix string) (*Extract, error) {
 type extractor struct {
 	*Result
 	prefix   string
+	lateName func(string) bool
 	out      *elfobj.Object
 	ext      *Extract
 	items    []*unit.Item // carried, in the order of post
@@ -211,10 +222,11 @@ func (x *extractor) toEntry(ref unit.Ref) (s *elfobj.Section, at int64, ok bool)
 
 // copyEntry writes the relocations of a placed entry.
 func (x *extractor) copyEntry(e unit.Entry) {
-	s := x.tableSection(e)
-	at := x.entryAt[entryKey{e.Section, e.Start}]
 	owner := e.Refs[0].To
 	local := func(ref unit.Ref) bool { return ref.To == owner || x.carry(ref) }
+	x.checkLate(e, local)
+	s := x.tableSection(e)
+	at := x.entryAt[entryKey{e.Section, e.Start}]
 	for i, ref := range e.Refs {
 		if e.Alt != nil && ref.Table != nil && i == e.Alt.Start {
 			x.copyReplacement(s, at, ref, e)

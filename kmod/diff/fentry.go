@@ -59,8 +59,8 @@ func (r *Result) replaceCallers(why map[*unit.Item]string) error {
 			for c.Parent != nil {
 				c = c.Parent
 			}
-			if bootOnly(c) {
-				continue // it ran already
+			if r.neverRuns(c) {
+				continue
 			}
 			if why[c] == "" && r.PreOf(c) != nil {
 				why[c] = "calls " + it.Name + ", which ftrace cannot redirect"
@@ -77,7 +77,12 @@ func carriable(it *unit.Item) bool {
 	return !it.Global() && (strings.HasPrefix(sec, ".text") || sec == ".sched.text")
 }
 
-// bootOnly says whether a function is never run again in a kernel that has booted.
+// neverRuns says whether a function is never run again in a kernel that has booted and loaded its modules.
+func (r *Result) neverRuns(it *unit.Item) bool {
+	return bootOnly(it) && !(r.Options.Module && strings.HasPrefix(it.Section.Name, ".exit."))
+}
+
+// bootOnly says whether an item is in a section that code which stays must not refer to.
 func bootOnly(it *unit.Item) bool {
 	use := unit.KnownSection(it.Section.Name).Use
 	return use == unit.InitText || use == unit.InitData

@@ -35,11 +35,11 @@ func FuzzCompare(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r, err := diff.Compare("unit.c", pre, obj)
+		r, err := diff.Compare("unit.c", pre, obj, diff.Options{})
 		if err != nil || len(r.Refusals) > 0 {
 			return
 		}
-		x, err := r.Extract("u0")
+		x, err := r.Extract(diff.Names{Prefix: "u0"})
 		if err != nil {
 			return
 		}

@@ -142,9 +142,10 @@ func (x *extractor) need(pre *unit.Item, name string, typ elf.SymType) *elfobj.S
 		alias = fmt.Sprintf("%s..%s.%d", name, x.prefix, n)
 	}
 	s := &elfobj.Symbol{Name: alias, Bind: elf.STB_GLOBAL, Type: elf.STT_NOTYPE, Shndx: elf.SHN_UNDEF}
-	if pre != nil && alias == name && !pre.Global() {
-		// Two units may have static functions of this name: each needs a symbol of its own.
-		s.Name = fmt.Sprintf("%s..%s", name, x.prefix)
+	if late := x.late(pre, name); alias == name && (late || pre != nil && !pre.Global()) {
+		// Two units may have static functions of this name, two modules global ones: each needs a symbol of its own. And what
+		// modpost finds exported by a module, it would make the update depend on.
+		s.Name = fmt.Sprintf("%s..%s", lateName(late, name), x.prefix)
 	}
 	x.defined[s.Name] = true
 	x.needs[key] = s
@@ -164,12 +165,12 @@ func (x *extractor) staticCallKey(ref unit.Ref) {
 	case ref.To != nil:
 		name = ref.To.Name
 	}
-	base, ok := strings.CutPrefix(name, "__SCT__")
+	base, ok := strings.CutPrefix(name, trampoline)
 	if !ok {
 		return
 	}
 	key := x.Post.Obj.Symbol("__SCK__" + base)
-	if key == nil {
+	if key == nil || x.late(x.PreOf(x.Post.ItemOf(key)), key.Name) {
 		return
 	}
 	if it := x.Post.ItemOf(key); it != nil {

@@ -11,7 +11,8 @@ type Code string
 
 // The codes that this package gives.
 const (
-	InitCode        Code = "init-code"           // code in .init.text or .exit.text changed
+	InitCode        Code = "init-code"           // code in .init.text changed
+	ExitCode        Code = "exit-code"           // code in .exit.text of a module changed
 	DataChanged     Code = "data-changed"        // initialised content or size of existing data changed
 	TableChanged    Code = "table-changed"       // an entry that the kernel reads once, at boot or load, is new or changed
 	NoFentry        Code = "no-fentry"           // ftrace cannot redirect the function
@@ -20,6 +21,7 @@ const (
 	UnknownSection  Code = "unknown-section"     // a section that is not known points into changed code
 	WeakFunction    Code = "weak-function"       // a weak function changed
 	NotExtractable  Code = "not-extractable"     // changed code refers to something that cannot be carried
+	ModuleKey       Code = "module-static-key"   // code branches on a static key of the module that it is in
 	UnknownCode     Code = "unknown-instruction" // code that cannot be decoded
 )
 

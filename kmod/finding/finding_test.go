@@ -20,7 +20,7 @@ void schedule(void); long schedule_timeout(long); int kthread_should_stop(void);
 
 func look(t *testing.T, pre, post string) finding.Warnings {
 	t.Helper()
-	r, err := diff.Compare("unit.c", objtest.Text(t, decls+pre), objtest.Text(t, decls+post))
+	r, err := diff.Compare("unit.c", objtest.Text(t, decls+pre), objtest.Text(t, decls+post), diff.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

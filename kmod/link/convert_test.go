@@ -13,6 +13,7 @@ import (
 	"livesplice/kmod/link"
 	"livesplice/kmod/match"
 	"livesplice/kmod/unit/objtest"
+	"livesplice/kmod/vmlinux"
 )
 
 // elfFile is what readelf says of a file.
@@ -133,6 +134,64 @@ func differing(a, b []string) (out []string) {
 	return out
 }
 
+// sym is a symbol of vmlinux in a plan.
+func sym(name string, addr uint64, pos int) link.Symbol {
+	return link.Symbol{Binding: match.Binding{Place: vmlinux.Place{Object: vmlinux.Object, Name: name, SymPos: pos, Addr: addr}}, Patched: vmlinux.Object}
+}
+
+// TestConvertModule shows that what modules have is resolved with the module whose code refers to it, and what vmlinux has
+// with the update.
+func TestConvertModule(t *testing.T) {
+	ko := objtest.Text(t, `
+#include "kernel.h"
+extern int own(int), imported(int), exported(int), hidden(int), other(int);
+int f(int n) { return own(n) + imported(n) + exported(n) + hidden(n); }
+int g(int n) { return other(n); }
+`)
+	late := func(object, patched string, s link.Symbol) link.Symbol {
+		s.Object, s.Patched = object, patched
+		return s
+	}
+	plan := &link.Plan{Symbols: map[string]link.Symbol{
+		"own":      late("ext4", "ext4", sym("own", 0x10, 2)),
+		"imported": late("jbd2", "ext4", sym("imported", 0x20, 0)),
+		"other":    late("jbd2", "jbd2", sym("imported", 0x20, 0)),
+		"exported": sym("exported", 0x1000, 0),
+		"hidden":   sym("hidden", 0x3000, 0),
+	}}
+	if err := link.Convert(ko, plan, func(name string) (uint64, bool) { return 0x1000, name == "exported" }); err != nil {
+		t.Fatal(err)
+	}
+	data, err := ko.Write()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := readelf(t, data)
+	for section, want := range map[string][]string{
+		".klp.rela.ext4..text.f":    {".klp.sym.ext4.own,2 - 4", ".klp.sym.jbd2.imported,0 - 4"},
+		".klp.rela.jbd2..text.g":    {".klp.sym.jbd2.imported,0 - 4"},
+		".klp.rela.vmlinux..text.f": {".klp.sym.vmlinux.hidden,0 - 4"},
+		".rela.text.f":              {"__fentry__ - 4", "exported - 4"},
+	} {
+		var got []string
+		for _, r := range f.relocs[section] {
+			got = append(got, r.symbol)
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", section, got, want)
+		}
+	}
+	names := 0
+	for _, y := range f.symbols {
+		if y.name == ".klp.sym.jbd2.imported,0" {
+			names++
+		}
+	}
+	if names != 1 {
+		t.Errorf("%d symbols for one place", names)
+	}
+}
+
 // TestConvertSmall shows which undefined symbols become livepatch symbols.
 func TestConvertSmall(t *testing.T) {
 	ko := objtest.Text(t, `
@@ -140,12 +199,12 @@ func TestConvertSmall(t *testing.T) {
 extern int exported(int), guarded(int), hidden(int), hidden_alias(int), moved(int), own(int);
 int f(int n) { return exported(n) + guarded(n) + hidden(n) + hidden_alias(n) + moved(n) + own(n) + hidden(n + 1); }
 `, "-g")
-	plan := &link.Plan{Symbols: map[string]match.Binding{
-		"exported":     {Name: "exported", Addr: 0x1000},
-		"guarded":      {Name: "guarded", Addr: 0x2000},
-		"hidden":       {Name: "hidden", Addr: 0x3000, SymPos: 4},
-		"hidden_alias": {Name: "hidden", Addr: 0x3000, SymPos: 4},
-		"moved":        {Name: "moved", Addr: 0x4000},
+	plan := &link.Plan{Symbols: map[string]link.Symbol{
+		"exported":     sym("exported", 0x1000, 0),
+		"guarded":      sym("guarded", 0x2000, 0),
+		"hidden":       sym("hidden", 0x3000, 4),
+		"hidden_alias": sym("hidden", 0x3000, 4),
+		"moved":        sym("moved", 0x4000, 0),
 	}}
 	exported := func(name string) (uint64, bool) {
 		addr, ok := map[string]uint64{"exported": 0x1000, "guarded": 0x2000, "moved": 0x4444}[name]
@@ -178,7 +237,7 @@ int f(int n) { return exported(n) + guarded(n) + hidden(n) + hidden_alias(n) + m
 
 	long := strings.Repeat("x", 128)
 	ko = objtest.Text(t, "int "+long+"(void);\nint f(void) { return "+long+"(); }\n")
-	err = link.Convert(ko, &link.Plan{Symbols: map[string]match.Binding{long: {Name: long}}}, exported)
+	err = link.Convert(ko, &link.Plan{Symbols: map[string]link.Symbol{long: sym(long, 0, 0)}}, exported)
 	if want := fmt.Sprintf("symbol %q: livepatch cannot resolve names of more than 127 characters", long); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -8,6 +8,7 @@ import (
 	"livesplice/kmod/diff"
 	"livesplice/kmod/elfobj"
 	"livesplice/kmod/unit"
+	"livesplice/kmod/vmlinux"
 )
 
 // same holds an item of post against one of the module, and from there everything that both lead to.
@@ -20,7 +21,7 @@ func (v *verifier) same(s *side, post, mod *unit.Item) error {
 	if other := v.back[mod]; other != nil && post.Kind != unit.Literal {
 		return fmt.Errorf("%s: the module has %s in its place, which is %s", post, mod, other)
 	}
-	v.home[post], v.back[mod] = mod, post
+	v.home[post], v.back[mod], v.sideOf[mod] = mod, post, s
 	if err := sameKind(post, mod); err != nil {
 		return err
 	}
@@ -171,7 +172,7 @@ func (v *verifier) sameTarget(s *side, from *unit.Item, post, mod unit.Ref) erro
 		return err
 	}
 	if got != want {
-		return fmt.Errorf("leads to %s at %#x, in the module to %s at %#x", name(post), want, name(mod), got)
+		return fmt.Errorf("leads to %s of %s at %#x, in the module to %s of %s at %#x", name(post), want.Object, want.Addr, name(mod), got.Object, got.Addr)
 	}
 	return nil
 }
@@ -244,12 +245,12 @@ func name(r unit.Ref) string {
 	return r.Table.Name
 }
 
-// meant is the address in the shipped kernel that a reference of post means.
-func (s *side) meant(post unit.Ref) (uint64, error) {
+// meant is the place in the shipped kernel that a reference of post means.
+func (s *side) meant(post unit.Ref) (vmlinux.At, error) {
 	n := diff.Need{Name: name(post)}
 	if post.To != nil {
 		n.Pre = s.Diff.PreOf(post.To)
 	}
 	b, err := s.Match.Resolve(n)
-	return b.Addr, err
+	return b.At(), err
 }

@@ -7,6 +7,7 @@ import (
 
 	"livesplice/kmod/diff"
 	"livesplice/kmod/unit"
+	"livesplice/kmod/vmlinux"
 )
 
 // coverage finds functions whose change the module does not bring: the comparison here is a plain one of bytes and
@@ -17,7 +18,7 @@ func (v *verifier) coverage(s *side) (errs []error) {
 		return []error{fmt.Errorf("%s: %w", s.Diff.Unit, err)}
 	}
 	for _, it := range s.Diff.Post.Items {
-		if !s.local[it] || bootOnly(it) {
+		if !s.local[it] || s.neverRuns(it) {
 			continue
 		}
 		fail := func(format string, args ...any) {
@@ -28,7 +29,7 @@ func (v *verifier) coverage(s *side) (errs []error) {
 		}
 		for _, u := range uses[it] {
 			switch {
-			case bootOnly(root(u.from)):
+			case s.neverRuns(root(u.from)):
 			case !u.call:
 				fail("%s has its address", u.from)
 			case v.home[root(u.from)] == nil && !s.unused(root(u.from), uses):
@@ -66,7 +67,7 @@ func (s *side) findLocal() error {
 		again = false
 		for it := range s.local {
 			for _, u := range uses[it] {
-				if c := root(u.from); c.Kind == unit.Function && s.Diff.PreOf(c) != nil && !s.replaced[c] && !s.local[c] && !bootOnly(c) {
+				if c := root(u.from); c.Kind == unit.Function && s.Diff.PreOf(c) != nil && !s.replaced[c] && !s.local[c] && !s.neverRuns(c) {
 					s.local[c], again = true, true
 				}
 			}
@@ -75,8 +76,10 @@ func (s *side) findLocal() error {
 	return nil
 }
 
-func bootOnly(it *unit.Item) bool {
-	return strings.HasPrefix(it.Section.Name, ".init.") || strings.HasPrefix(it.Section.Name, ".exit.") || strings.HasPrefix(it.Section.Name, ".meminit.")
+// neverRuns says whether a function has run for the last time in a kernel that has booted and loaded its modules.
+func (s *side) neverRuns(it *unit.Item) bool {
+	sec := it.Section.Name
+	return strings.HasPrefix(sec, ".init.") || strings.HasPrefix(sec, ".meminit.") || strings.HasPrefix(sec, ".exit.") && s.Target == vmlinux.Object
 }
 
 // use is one reference to a function.

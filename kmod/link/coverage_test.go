@@ -42,7 +42,7 @@ func TestCoverage(t *testing.T) {
 	} {
 		t.Run(c.name+" without "+c.forgotten, func(t *testing.T) {
 			dir := filepath.Join(objtest.Folder(t), c.name)
-			r, err := diff.Compare("unit.c", objtest.Object(t, filepath.Join(dir, "pre.c")), objtest.Object(t, filepath.Join(dir, "post.c")))
+			r, err := diff.Compare("unit.c", objtest.Object(t, filepath.Join(dir, "pre.c")), objtest.Object(t, filepath.Join(dir, "post.c")), diff.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,11 +7,16 @@ import (
 	"strings"
 
 	"livesplice/kmod/unit"
+	"livesplice/kmod/vmlinux"
 )
 
 // sameTables holds the table entries of an item of post against those in the module.
 func (v *verifier) sameTables(s *side, post, mod *unit.Item) error {
-	a, b := byTable(s.post[post]), byTable(v.tables[mod])
+	entries, err := v.carriedEntries(s, post, mod)
+	if err != nil {
+		return err
+	}
+	a, b := byTable(entries), byTable(v.tables[mod])
 	for _, table := range tableNames(a, b) {
 		if len(a[table]) != len(b[table]) {
 			return fmt.Errorf("%s: %d entries in %s, in the module %d", post, len(a[table]), table, len(b[table]))
@@ -80,18 +85,18 @@ func tableNames(maps ...map[string][]unit.Entry) []string {
 
 // own are the functions and data of the module that are not of any unit: those of its source file and of modpost.
 var own = map[string]bool{"livesplice_init": true, "livesplice_exit": true, "init_module": true, "cleanup_module": true,
-	"livesplice_patch": true, "livesplice_objects": true, functionArray: true, "__this_module": true, "____versions": true}
+	"livesplice_patch": true, objectArray: true, "__this_module": true, "____versions": true}
 
 // rest looks at what no unit accounts for: functions that are listed though nothing changed them, items and table
 // entries without a counterpart, and the sites of static calls, which objtool adds.
-func (v *verifier) rest(list map[uint64]*listed) (errs []error) {
+func (v *verifier) rest(list map[vmlinux.At]*listed) (errs []error) {
 	for _, l := range list {
 		if !l.used {
 			errs = append(errs, fmt.Errorf("module: %s: replaced, though no unit changed it", l.name))
 		}
 	}
 	for _, it := range v.mod.Items {
-		known := v.back[it] != nil || own[it.Name] || it.Kind == unit.Literal || strings.HasPrefix(it.Name, "__UNIQUE_ID_") ||
+		known := v.back[it] != nil || own[it.Name] || strings.HasPrefix(it.Name, functionArrays) || it.Kind == unit.Literal || strings.HasPrefix(it.Name, "__UNIQUE_ID_") ||
 			it.Section.Name == ".return_sites" || it.Section.Type == elf.SHT_NOTE
 		if !known && (it.Kind == unit.Function || it.Kind == unit.Datum) {
 			errs = append(errs, fmt.Errorf("module: %s %s in section %s is not part of any unit", it.Kind, it, it.Section.Name))

@@ -3,11 +3,13 @@ package link
 import (
 	"debug/elf"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 
 	"livesplice/kmod/elfobj"
-	"livesplice/kmod/match"
+	"livesplice/kmod/vmlinux"
 )
 
 // Bounds of the kernel on the parts of a livepatch symbol's name.
@@ -21,36 +23,42 @@ type Exported func(name string) (addr uint64, plain bool)
 
 // Convert turns the module as kbuild linked it into the one that is loaded: symbols that the kernel does not export
 // become livepatch symbols with their relocations in sections of their own, the names that only the link needed and
-// debug data go.
+// debug data go. A symbol of vmlinux is resolved as the update is loaded, even for code of a module: in a section of a
+// module's relocations the kernel permits none.
 //
-// Source: Documentation/livepatch/module-elf-format.rst, v6.1.
+// Source: Documentation/livepatch/module-elf-format.rst, v6.1; klp_resolve_symbols, kernel/livepatch/core.c, v5.8 to v7.0.
 func Convert(ko *elfobj.Object, p *Plan, exported Exported) error {
 	dropDebug(ko)
 	dropEntries(ko, p)
+	if err := dropLateKeys(ko, p); err != nil {
+		return fmt.Errorf("section %q: %w", "__jump_table", err)
+	}
+	patched := map[*elfobj.Symbol]string{}
 	for _, s := range ko.Symbols {
 		b, ok := p.Symbols[s.Name]
 		if !s.Undefined() || !ok {
 			continue
 		}
-		if addr, plain := exported(b.Name); plain && addr == b.Addr && s.Name == b.Name {
+		if addr, plain := exported(b.Name); plain && addr == b.Addr && s.Name == b.Name && b.Object == vmlinux.Object {
 			continue
 		}
 		if len(b.Name) > maxKlpName {
 			return fmt.Errorf("symbol %q: livepatch cannot resolve names of more than %d characters", b.Name, maxKlpName)
 		}
-		s.Name, s.Shndx, s.Bind, s.Type = klpSymbol("vmlinux", b), elfobj.ShnLivepatch, elf.STB_GLOBAL, elf.STT_NOTYPE
+		s.Name, s.Shndx, s.Bind, s.Type = klpSymbol(b.Place), elfobj.ShnLivepatch, elf.STB_GLOBAL, elf.STT_NOTYPE
+		patched[s] = b.Patched
 	}
-	mergeSameKlp(ko)
-	for _, s := range append([]*elfobj.Section{}, ko.Sections...) {
+	for _, s := range slices.Clone(ko.Sections) {
 		if s.Type == elf.SHT_RELA && s.Flags&elfobj.ShfRelaLivepatch == 0 {
-			splitRela(ko, s)
+			splitRela(ko, s, patched)
 		}
 	}
+	mergeSameKlp(ko)
 	return nil
 }
 
-func klpSymbol(object string, b match.Binding) string {
-	return fmt.Sprintf(".klp.sym.%s.%s,%d", object, b.Name, b.SymPos)
+func klpSymbol(p vmlinux.Place) string {
+	return fmt.Sprintf(".klp.sym.%s.%s,%d", p.Object, p.Name, p.SymPos)
 }
 
 // mergeSameKlp leaves one symbol for each place: two units may each have brought their own.
@@ -91,24 +99,31 @@ func replaceSymbols(ko *elfobj.Object, same map[*elfobj.Symbol]*elfobj.Symbol) {
 	ko.Symbols = kept
 }
 
-// splitRela moves the entries that name livepatch symbols to a section that the livepatch core applies.
-func splitRela(ko *elfobj.Object, rela *elfobj.Section) {
-	var plain, klp []elfobj.Reloc
+// splitRela moves the entries that name livepatch symbols to sections that the livepatch core applies, one for each
+// object whose loading resolves them.
+func splitRela(ko *elfobj.Object, rela *elfobj.Section, patched map[*elfobj.Symbol]string) {
+	var plain []elfobj.Reloc
+	klp := map[string][]elfobj.Reloc{}
 	for _, r := range rela.Relocs {
-		if r.Sym != nil && r.Sym.Shndx == elfobj.ShnLivepatch {
-			klp = append(klp, r)
+		if object, ok := patched[r.Sym]; ok {
+			klp[object] = append(klp[object], r)
 		} else {
 			plain = append(plain, r)
 		}
 	}
-	if len(klp) == 0 {
-		return
-	}
 	rela.Relocs = plain
-	ko.Sections = append(ko.Sections, &elfobj.Section{
-		Name: ".klp.rela.vmlinux." + rela.Applies.Name, Type: elf.SHT_RELA, Flags: elf.SHF_ALLOC | elf.SHF_INFO_LINK | elfobj.ShfRelaLivepatch,
-		Align: 8, EntSize: rela.EntSize, Applies: rela.Applies, Relocs: klp,
-	})
+	for _, object := range slices.Sorted(maps.Keys(klp)) {
+		ko.Sections = append(ko.Sections, &elfobj.Section{
+			Name: klpRela(object, rela.Applies), Type: elf.SHT_RELA, Flags: elf.SHF_ALLOC | elf.SHF_INFO_LINK | elfobj.ShfRelaLivepatch,
+			Align: 8, EntSize: rela.EntSize, Applies: rela.Applies, Relocs: klp[object],
+		})
+	}
+}
+
+const klpRelaPrefix = ".klp.rela."
+
+func klpRela(object string, applies *elfobj.Section) string {
+	return klpRelaPrefix + object + "." + applies.Name
 }
 
 // dropEntries removes the symbols by which the module's source found the new functions: each is a second name of a

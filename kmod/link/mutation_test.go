@@ -119,10 +119,10 @@ var mutations = []struct {
 	}, "leads to padzero+0, in the module to .klp.sym.vmlinux.padzero,1+8"},
 	{"wrong callee, another function of the kernel", func(m module) {
 		m.reloc(m.klp(".text.load_elf_binary"), ".klp.sym.vmlinux.padzero,1").Sym = m.livepatchSymbol("load_elf_library,1")
-	}, "leads to padzero at "},
+	}, "leads to padzero of vmlinux at "},
 	{"wrong callee, another export", func(m module) {
 		m.reloc(m.section(".text.elf_map").Rela, "vm_mmap").Sym = m.symbol("kfree")
-	}, "leads to vm_mmap at "},
+	}, "leads to vm_mmap of vmlinux at "},
 	{"wrong callee, another function of the module", func(m module) {
 		m.reloc(m.section(".text.filldir64").Rela, "livesplice_count").Sym = m.symbol("filldir64")
 	}, "livesplice_count: is twice in the module, at .text.livesplice_count+0x0 and .text.filldir64+0x0"},
@@ -135,30 +135,30 @@ var mutations = []struct {
 	{"wrong position in the list", func(m module) {
 		at, size := m.funcs()
 		m.section(".data").Data[at+loadElfBinary*size+16] = 2
-	}, "load_elf_binary: changed, but the module replaces no function at "},
+	}, "load_elf_binary: changed, but the module replaces no function of vmlinux at "},
 	{"no position in the list", func(m module) {
 		at, size := m.funcs()
 		m.section(".data").Data[at+loadElfBinary*size+16] = 0
-	}, `symbol "load_elf_binary": 2 in the shipped kernel, but no position`},
+	}, `symbol "load_elf_binary": 2 in the shipped vmlinux, but no position`},
 	{"position beyond the last", func(m module) {
 		at, size := m.funcs()
 		m.section(".data").Data[at+loadElfBinary*size+16] = 9
 	}, `symbol "load_elf_binary": position 9 of 2`},
 	{"wrong position in a livepatch symbol", func(m module) {
 		m.symbol(".klp.sym.vmlinux.padzero,1").Name = ".klp.sym.vmlinux.padzero,2"
-	}, "leads to padzero at "},
+	}, "leads to padzero of vmlinux at "},
 	{"no position in a livepatch symbol", func(m module) {
 		m.symbol(".klp.sym.vmlinux.padzero,1").Name = ".klp.sym.vmlinux.padzero,0"
-	}, `symbol "padzero": 2 in the shipped kernel, but no position`},
+	}, `symbol "padzero": 2 in the shipped vmlinux, but no position`},
 	{"a livepatch symbol of another name", func(m module) {
 		m.symbol(".klp.sym.vmlinux.padzero,1").Name = ".klp.sym.vmlinux.elf_load,1"
-	}, "leads to padzero at "},
+	}, "leads to padzero of vmlinux at "},
 	{"a livepatch symbol that the kernel does not have", func(m module) {
 		m.symbol(".klp.sym.vmlinux.padzero,1").Name = ".klp.sym.vmlinux.padzeros,0"
-	}, `symbol "padzeros": not in the shipped kernel`},
+	}, `symbol "padzeros": not in the shipped vmlinux`},
 	{"a livepatch symbol of another object", func(m module) {
 		m.symbol(".klp.sym.vmlinux.padzero,1").Name = ".klp.sym.ext4.padzero,1"
-	}, `symbol ".klp.sym.ext4.padzero,1": not of the form`},
+	}, `the kernel resolves symbols of vmlinux in those of vmlinux only`},
 	{"no entry in __bug_table", func(m module) { m.drop("__bug_table", 12) }, "1 entries in __bug_table, in the module 0"},
 	{"no entry in __jump_table", func(m module) { m.drop("__jump_table", 16) }, "1 entries in __jump_table, in the module 0"},
 	{"no entry in __ex_table", func(m module) { m.drop("__ex_table", 12) }, "9 entries in __ex_table, in the module 8"},
@@ -169,7 +169,7 @@ var mutations = []struct {
 	{"key of a __jump_table entry", func(m module) {
 		r := m.section("__jump_table").Rela
 		m.reloc(r, "__tracepoint_mmap_lock_start_locking").Sym = m.symbol("__tracepoint_mmap_lock_released")
-	}, "leads to __tracepoint_mmap_lock_start_locking at "},
+	}, "leads to __tracepoint_mmap_lock_start_locking of vmlinux at "},
 	{"direction of a __jump_table entry", func(m module) {
 		m.reloc(m.section("__jump_table").Rela, "__tracepoint_mmap_lock_start_locking").Addend ^= 1
 	}, "leads to __tracepoint_mmap_lock_start_locking+"},
@@ -196,7 +196,7 @@ var mutations = []struct {
 	{"a variable in read-only memory", func(m module) { m.section(".data.livesplice_first").Flags &^= elf.SHF_WRITE }, "livesplice_first: from section .data.livesplice_first, in the module in .data.livesplice_first, which has other rights"},
 	{"a variable that the kernel frees", func(m module) { m.section(".data.livesplice_first").Name = ".init.data.x" }, "in section .init.data.x of the module, which the kernel frees"},
 	{"less alignment", func(m module) { m.section(".data.livesplice_line").Align = 8 }, "livesplice_line: aligned to 64, in the module at 0x0 of a section aligned to 8"},
-	{"a missing function in the list", func(m module) { m.dropListed(filldir64) }, "fs/readdir.c: filldir64: changed, but the module replaces no function at "},
+	{"a missing function in the list", func(m module) { m.dropListed(filldir64) }, "fs/readdir.c: filldir64: changed, but the module replaces no function of vmlinux at "},
 	{"two functions of the list exchanged", func(m module) {
 		a, b := m.listed(elfMap, 8), m.listed(bprmExecve, 8)
 		a.Sym, b.Sym = b.Sym, a.Sym
@@ -218,7 +218,7 @@ var mutations = []struct {
 		m.reloc(m.klp(".text.load_elf_binary"), ".klp.sym.vmlinux.padzero,1").Sym = m.symbol("kfree")
 	}, `section ".klp.rela.vmlinux..text.load_elf_binary": relocation to "kfree" is in the wrong kind of section`},
 	{"livepatch relocations without their flag", func(m module) { m.klp(".text.filldir64").Flags &^= elfobj.ShfRelaLivepatch }, "is in the wrong kind of section"},
-	{"livepatch relocations under another name", func(m module) { m.klp(".text.filldir64").Name = ".klp.rela.ext4..text.filldir64" }, `must be in ".klp.rela.vmlinux..text.filldir64"`},
+	{"livepatch relocations under another name", func(m module) { m.klp(".text.filldir64").Name = ".klp.rela.ext4..text.filldir64" }, `the kernel resolves symbols of vmlinux in those of vmlinux only`},
 	{"a symbol that is not marked", func(m module) { m.symbol(".klp.sym.vmlinux.padzero,1").Shndx = elf.SHN_UNDEF }, `".klp.sym.vmlinux.padzero,1"`},
 	{"a name that the kernel does not export", func(m module) { m.symbol("kfree").Name = "padzero" }, `symbol "padzero": undefined, and the shipped kernel does not export it`},
 	{"a field that is not zero", func(m module) {

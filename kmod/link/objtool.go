@@ -1,12 +1,14 @@
 package link
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
 
 	"livesplice/kmod/elfobj"
 	"livesplice/kmod/unit"
+	"livesplice/kmod/vmlinux"
 )
 
 // objtool checks what objtool adds to a module: unwind data, without which the kernel cannot tell whether a task is
@@ -73,7 +75,7 @@ func (v *verifier) staticCalls() (errs []error) {
 			return append(errs, err)
 		}
 		for _, r := range refs {
-			if r.Direct && strings.HasPrefix(plain(r), "__SCT__") && !sites[site{it, int64(r.Offset) - 1}] {
+			if r.Direct && strings.HasPrefix(plain(r), "__SCT__") && !ofModule(r) && !sites[site{it, int64(r.Offset) - 1}] {
 				errs = append(errs, fmt.Errorf("module: %s+%#x: calls %s, without an entry in .static_call_sites, which objtool has to make", it, r.Offset-1, plain(r)))
 			}
 		}
@@ -97,6 +99,12 @@ func (v *verifier) staticCall(at, key unit.Ref) error {
 	if i < 0 {
 		return fmt.Errorf("%s%+d is not a call", at.To, at.ToOffset)
 	}
+	if ofModule(refs[i]) || ofModule(key) {
+		return fmt.Errorf("%s%+d calls %s of a module, which the kernel may not know yet when it reads the entry", at.To, at.ToOffset, plain(refs[i]))
+	}
+	if key.External != nil && key.External == refs[i].External && v.knownTrampoline(key) {
+		return nil
+	}
 	called, ok := strings.CutPrefix(plain(refs[i]), "__SCT__")
 	wanted, okKey := strings.CutPrefix(plain(key), "__SCK__")
 	if !ok || !okKey || called != wanted || key.ToOffset&^flags != 0 {
@@ -105,10 +113,36 @@ func (v *verifier) staticCall(at, key unit.Ref) error {
 	return nil
 }
 
+// knownTrampoline says whether a reference leads to the trampoline of a static call for which the shipped kernel has the
+// key in a table: where modules may call and not change, the trampoline is exported and not the key, and stands for it in
+// a module's entries.
+//
+// Source: kernel/static_call_inline.c, tramp_key_lookup, v5.13 to v7.0: entries of 8 bytes, both places relative.
+func (v *verifier) knownTrampoline(r unit.Ref) bool {
+	start, end := v.k.Run.Lookup("__start_static_call_tramp_key"), v.k.Run.Lookup("__stop_static_call_tramp_key")
+	at, err := v.address(r.External)
+	if err != nil || len(start) != 1 || len(end) != 1 || end[0].Addr < start[0].Addr {
+		return false
+	}
+	table, ok := v.k.Run.Bytes(start[0].Addr, end[0].Addr-start[0].Addr)
+	for off := 0; ok && off+8 <= len(table); off += 8 {
+		if start[0].Addr+uint64(off)+uint64(int64(int32(binary.LittleEndian.Uint32(table[off:])))) == at.Addr {
+			return true
+		}
+	}
+	return false
+}
+
 // plain is the name in the kernel of what a reference of the module leads to.
 func plain(r unit.Ref) string {
-	if s, _, err := parseKlp(name(r)); err == nil {
-		return s
+	if k, err := parseKlp(name(r)); err == nil {
+		return k.name
 	}
 	return name(r)
+}
+
+// ofModule says whether a reference leads to what a patched module has, or one that it imports from.
+func ofModule(r unit.Ref) bool {
+	k, err := parseKlp(name(r))
+	return err == nil && k.object != vmlinux.Object
 }

@@ -4,11 +4,12 @@ import (
 	"fmt"
 
 	"livesplice/kmod/diff"
+	"livesplice/kmod/vmlinux"
 )
 
-// refuse finds what no unit alone shows.
-func refuse(units []Unit) error {
-	out := movedFunctions(units)
+// refuse finds what no unit alone shows, beside what is known already.
+func refuse(units []Unit, out diff.Refusals) error {
+	out = append(out, movedFunctions(units)...)
 	for _, u := range units {
 		more, err := readOnlyKeys(u)
 		if err != nil {
@@ -73,7 +74,7 @@ func readOnlyKeys(u Unit) (out diff.Refusals, err error) {
 				need.Pre = u.Diff.PreOf(key.To)
 			}
 			b, err := u.Match.Resolve(need)
-			if err != nil || !u.Match.ReadOnlyAfterBoot(b.Addr) {
+			if err != nil || b.Object != vmlinux.Object || !u.Match.ReadOnlyAfterBoot(b.Addr) {
 				continue // what is not resolved has been reported
 			}
 			out = append(out, diff.Refusal{Code: diff.NotExtractable, Unit: u.Diff.Unit, Subject: f.Post.Name, Source: u.Diff.Post.Source(f.Post),

@@ -156,6 +156,7 @@ func (k *kernel) make(e edits) (*made, error) {
 
 // unit compiles, compares, matches and extracts one unit.
 func (k *kernel) unit(object string, files map[string][]byte, i int) (u link.Unit, err error) {
+	u.Target = vmlinux.Object
 	var objs [2]*elfobj.Object
 	name := ""
 	for j, f := range []map[string][]byte{nil, files} {
@@ -172,13 +173,13 @@ func (k *kernel) unit(object string, files map[string][]byte, i int) (u link.Uni
 		}
 		name = o.Source
 	}
-	if u.Diff, err = diff.Compare(name, objs[0], objs[1]); err != nil {
+	if u.Diff, err = diff.Compare(name, objs[0], objs[1], diff.Options{}); err != nil {
 		return u, err
 	}
 	if len(u.Diff.Refusals) > 0 {
 		return u, u.Diff.Refusals
 	}
-	if u.Extract, err = u.Diff.Extract(fmt.Sprintf("u%d", i)); err != nil {
+	if u.Extract, err = u.Diff.Extract(diff.Names{Prefix: fmt.Sprintf("u%d", i)}); err != nil {
 		return u, err
 	}
 	u.Match, err = match.Match(name, u.Diff.Pre, k.image)
@@ -246,7 +247,7 @@ func TestFinishedModule(t *testing.T) {
 	}
 	var got []string
 	for _, s := range m.plan.Splices {
-		got = append(got, fmt.Sprintf("%s,%d", s.Name, s.SymPos))
+		got = append(got, fmt.Sprintf("%s,%d", s.Place.Name, s.Place.SymPos))
 	}
 	if want := "elf_map,0 load_elf_binary,1 bprm_execve,0 filldir64,0"; strings.Join(got, " ") != want {
 		t.Errorf("splices %s, want %s", strings.Join(got, " "), want)

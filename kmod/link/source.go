@@ -7,15 +7,19 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"text/template"
 
 	"livesplice/kmod/diff"
 	"livesplice/kmod/match"
+	"livesplice/kmod/vmlinux"
 )
 
 // Unit is one unit of an update, ready to be linked.
 type Unit struct {
+	Target  string // vmlinux.Object, or the module that the unit is part of, as lsmod shows it
 	Diff    *diff.Result
 	Match   *match.Result
 	Extract *diff.Extract
@@ -24,12 +28,11 @@ type Unit struct {
 // Splice is one replaced function.
 type Splice struct {
 	Unit   string
-	Name   string // in the shipped symbol table
-	SymPos int    // 0 when the name is unique
-	Addr   uint64 // link-time address in the shipped kernel
+	Place  vmlinux.Place
 	Size   uint64 // bytes replaced
 	SHA256 string // of the replaced bytes, hex
 	Entry  string // the symbol of the new function during the link
+	New    string // its own name
 }
 
 // Plan is what a module holds: the splices in order of units, and where each undefined symbol goes.
@@ -37,15 +40,48 @@ type Plan struct {
 	Module  string // kernel module name
 	Splices []Splice
 	// Symbols says for each undefined symbol of the extracts what it stands for.
-	Symbols map[string]match.Binding
+	Symbols map[string]Symbol
+}
+
+// Symbol is what an undefined symbol of the extracts stands for.
+type Symbol struct {
+	match.Binding
+	// Patched is the object whose loading resolves the symbol: vmlinux.Object stands for that of the update itself. What
+	// is in a module is resolved when the module is loaded whose code refers to it.
+	Patched string `json:"patched"`
+}
+
+// Object is one object that the update patches, with the splices in it.
+type Object struct {
+	Name    string
+	Splices []Splice
+}
+
+// Objects groups the splices: vmlinux first, then modules by name.
+func (p *Plan) Objects() (out []Object) {
+	for _, s := range p.Splices {
+		i := slices.IndexFunc(out, func(o Object) bool { return o.Name == s.Place.Object })
+		if i < 0 {
+			i, out = len(out), append(out, Object{Name: s.Place.Object})
+		}
+		out[i].Splices = append(out[i].Splices, s)
+	}
+	slices.SortFunc(out, func(a, b Object) int {
+		if (a.Name == vmlinux.Object) != (b.Name == vmlinux.Object) {
+			return map[bool]int{true: -1, false: 1}[a.Name == vmlinux.Object]
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return out
 }
 
 // NewPlan proves every function to be replaced and resolves every undefined symbol of the units' extracts. All that
 // cannot be proven is in one *match.Mismatch; what only all units and the shipped kernel together show to be unsafe is
 // diff.Refusals.
 func NewPlan(module string, units []Unit) (*Plan, error) {
-	p := &Plan{Module: module, Symbols: map[string]match.Binding{}}
+	p := &Plan{Module: module, Symbols: map[string]Symbol{}}
 	var errs []error
+	var refused diff.Refusals
 	defined := newGlobals(units)
 	for _, u := range units {
 		errs = append(errs, u.Match.Conflicts())
@@ -59,8 +95,9 @@ func NewPlan(module string, units []Unit) (*Plan, error) {
 			}
 			b, code, err := u.Match.Replaced(f.Pre)
 			errs = append(errs, err)
-			p.Splices = append(p.Splices, Splice{Unit: u.Diff.Unit, Name: b.Name, SymPos: b.SymPos, Addr: b.Addr, Size: uint64(len(code)),
-				SHA256: fmt.Sprintf("%x", sha256.Sum256(code)), Entry: f.Entry.Name})
+			refused = append(refused, uncertain(u, b)...)
+			p.Splices = append(p.Splices, Splice{Unit: u.Diff.Unit, Place: b.Place, Size: uint64(len(code)),
+				SHA256: fmt.Sprintf("%x", sha256.Sum256(code)), Entry: f.Entry.Name, New: f.Post.Name})
 		}
 		for _, n := range u.Extract.Needs {
 			if n.Pre == nil && defined[n.Name] {
@@ -68,16 +105,32 @@ func NewPlan(module string, units []Unit) (*Plan, error) {
 			}
 			b, err := u.Match.Resolve(n)
 			errs = append(errs, err)
-			if known, ok := p.Symbols[n.Sym.Name]; ok && err == nil && known != b && known.Addr != b.Addr {
+			refused = append(refused, uncertain(u, b)...)
+			s := Symbol{Binding: b, Patched: vmlinux.Object}
+			if b.Object != vmlinux.Object {
+				s.Patched = u.Target
+			}
+			if known, ok := p.Symbols[n.Sym.Name]; ok && err == nil && (known.At() != s.At() || known.Patched != s.Patched) {
 				errs = append(errs, fmt.Errorf("symbol %q: %s in one unit, %s at another address in the next", n.Sym.Name, known.Name, b.Name))
 			}
-			p.Symbols[n.Sym.Name] = b
+			p.Symbols[n.Sym.Name] = s
 		}
 	}
 	if err := match.Join(errs...); err != nil {
 		return nil, err
 	}
-	return p, refuse(units)
+	return p, refuse(units, refused)
+}
+
+// uncertain refuses a symbol of a module that livepatch cannot tell from others: which of those of one name there are
+// depends on whether the module is just being loaded, when those of its init sections count too.
+func uncertain(u Unit, b match.Binding) diff.Refusals {
+	if b.SymPos >= 0 {
+		return nil
+	}
+	return diff.Refusals{{Code: diff.NotExtractable, Unit: u.Diff.Unit, Subject: b.Name,
+		Reason: "module " + b.Object + " has another symbol of this name in its init code, so that livepatch finds a different one while the module loads",
+		Remedy: "change a caller of the function instead, or ship the module"}}
 }
 
 // newGlobals are the global functions and data that the update adds.
@@ -101,6 +154,7 @@ var moduleTemplate = template.Must(template.New("module.c").Funcs(template.FuncM
 // Source is the C file of the module. release is the kernel's uname -r, for the module's description.
 func (p *Plan) Source(id, release, description string, replace bool) ([]byte, error) {
 	var b bytes.Buffer
-	err := moduleTemplate.Execute(&b, map[string]any{"ID": id, "Release": release, "Description": description, "Splices": p.Splices, "Replace": replace})
+	err := moduleTemplate.Execute(&b, map[string]any{"ID": id, "Release": release, "Description": description, "Objects": p.Objects(), "VMLinux": vmlinux.Object,
+		"Replace": replace})
 	return b.Bytes(), err
 }

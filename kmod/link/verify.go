@@ -6,13 +6,16 @@ import (
 
 	"livesplice/kmod/elfobj"
 	"livesplice/kmod/match"
+	"livesplice/kmod/module"
 	"livesplice/kmod/unit"
 	"livesplice/kmod/vmlinux"
 )
 
 // Kernel is what Verify asks of the shipped kernel.
 type Kernel struct {
-	Run      match.Run
+	Run match.Run // vmlinux
+	// Modules are the images of the patched modules, and of those that they import from, by name.
+	Modules  map[string]*module.Image
 	Export   func(name string) (vmlinux.Export, bool)
 	Symvers  vmlinux.Symvers
 	Vermagic string // of the shipped modules; "" leaves the check to the release alone
@@ -38,8 +41,9 @@ func Verify(file []byte, units []Unit, k Kernel) error {
 	if err := errors.Join(errs...); err != nil {
 		return err // what follows relies on the form
 	}
+	late := lateRelocs(ko)
 	Unsplit(ko)
-	v := &verifier{k: k, home: map[*unit.Item]*unit.Item{}, back: map[*unit.Item]*unit.Item{}, globals: map[string]owned{}, pieces: map[span]*unit.Item{}}
+	v := &verifier{k: k, late: late, sideOf: map[*unit.Item]*side{}, home: map[*unit.Item]*unit.Item{}, back: map[*unit.Item]*unit.Item{}, globals: map[string]owned{}, pieces: map[span]*unit.Item{}}
 	if v.mod, err = unit.New(ko); err != nil {
 		return fmt.Errorf("module: %w", err)
 	}
@@ -68,6 +72,7 @@ func Verify(file []byte, units []Unit, k Kernel) error {
 	for _, s := range v.sides {
 		errs = append(errs, v.coverage(s)...)
 	}
+	errs = append(errs, v.lateOwners()...)
 	errs = append(errs, v.rest(list)...)
 	return errors.Join(errs...)
 }
@@ -80,6 +85,8 @@ type verifier struct {
 	// home says which item of the module an item of a unit's post became, back is the reverse. A literal has several
 	// homes, when two sections each brought it, and stands for several.
 	home, back map[*unit.Item]*unit.Item
+	sideOf     map[*unit.Item]*side // of items of the module
+	late       []lateReloc
 	globals    map[string]owned // that units add, by name
 	pieces     map[span]*unit.Item
 }
@@ -116,12 +123,12 @@ func newSide(u Unit) (*side, error) {
 }
 
 // unit holds the functions of a unit that the module replaces, and the names that it adds, against the module.
-func (v *verifier) unit(s *side, list map[uint64]*listed) (errs []error) {
+func (v *verifier) unit(s *side, list map[vmlinux.At]*listed) (errs []error) {
 	for _, post := range s.Diff.Replaced() {
 		addr, ok := s.Match.Located(s.Diff.PreOf(post))
-		l := list[addr]
+		l := list[vmlinux.At{Object: s.Target, Addr: addr}]
 		if !ok || l == nil {
-			errs = append(errs, fmt.Errorf("%s: %s: changed, but the module replaces no function at %#x", s.Diff.Unit, post.Name, addr))
+			errs = append(errs, fmt.Errorf("%s: %s: changed, but the module replaces no function of %s at %#x", s.Diff.Unit, post.Name, s.Target, addr))
 			continue
 		}
 		l.used = true

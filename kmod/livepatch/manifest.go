@@ -104,8 +104,8 @@ type Function struct {
 	// means unique.
 	SymPos int `json:"sympos"`
 	// Address is where the shipped object has the function, before any
-	// address space randomisation: "0xffffffff81345670"; in a module: the
-	// offset in its section.
+	// address space randomisation: "0xffffffff81345670"; in a module, where
+	// livesplice laid it out.
 	Address string `json:"address"`
 	// Size is the number of bytes replaced.
 	Size int `json:"size"`

@@ -159,6 +159,20 @@ func (im *image) At(addr uint64) (out []vmlinux.Symbol) {
 	return out
 }
 
+func (im *image) Place(s vmlinux.Symbol) (vmlinux.Place, bool) {
+	return vmlinux.Place{Name: s.Name, SymPos: im.SymPos(s), Addr: s.Addr}, true
+}
+
+func (im *image) Globals(name string) (out []vmlinux.Place) {
+	for _, s := range im.Lookup(name) {
+		if s.Type >= 'A' && s.Type <= 'Z' {
+			p, _ := im.Place(s)
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 func (im *image) SymPos(s vmlinux.Symbol) int {
 	all := im.Lookup(s.Name)
 	if len(all) == 1 {

@@ -9,6 +9,7 @@ import (
 	"livesplice/kmod/diff"
 	"livesplice/kmod/match"
 	"livesplice/kmod/unit"
+	"livesplice/kmod/vmlinux"
 )
 
 // Two units with static functions and data of the same names.
@@ -64,10 +65,10 @@ func TestResolve(t *testing.T) {
 	r, pre := matched(t, im, "b.c", unitB)
 	item := func(name string) diff.Need { return diff.Need{Pre: pre.ItemOf(pre.Obj.Symbol(name)), Name: name} }
 	for name, want := range map[string]match.Binding{
-		"same":   {Name: "same", SymPos: 2, By: "bytes"},
-		"state":  {Name: "state", SymPos: 2, By: "reference"},
-		"lonely": {Name: "lonely", By: "name"},
-		"source": {Name: "source", By: "reference"},
+		"same":   {Place: vmlinux.Place{Name: "same", SymPos: 2}, By: "bytes"},
+		"state":  {Place: vmlinux.Place{Name: "state", SymPos: 2}, By: "reference"},
+		"lonely": {Place: vmlinux.Place{Name: "lonely"}, By: "name"},
+		"source": {Place: vmlinux.Place{Name: "source"}, By: "reference"},
 	} {
 		n := diff.Need{Name: name}
 		want.Addr = im.files[":"+name]
@@ -243,7 +244,7 @@ int f(int n) { return limits[n] + start + zero + mine; }
 	im := link(t, [2]string{"a.c", code})
 	r, pre := matched(t, im, "a.c", code)
 	for name, by := range map[string]string{"limits": "reference", "start": "reference", "zero": "reference", "mine": "reference", "unused_by_code": "reference"} {
-		want := match.Binding{Name: name, Addr: im.files[":"+name], By: by}
+		want := match.Binding{Place: vmlinux.Place{Name: name, Addr: im.files[":"+name]}, By: by}
 		if got, err := r.Resolve(diff.Need{Pre: pre.ItemOf(pre.Obj.Symbol(name))}); err != nil || got != want {
 			t.Errorf("%s: got %+v, %v, want %+v", name, got, err, want)
 		}

@@ -10,11 +10,9 @@ import (
 	"livesplice/kmod/vmlinux"
 )
 
-// Binding is the place in the shipped binary that a symbol of an update stands for.
+// Binding is the place in the shipped kernel that a symbol of an update stands for.
 type Binding struct {
-	Name   string `json:"name"`    // as the shipped symbol table has it
-	SymPos int    `json:"sympos"`  // 0 when the name is unique
-	Addr   uint64 `json:"address"` // link-time address, or per-CPU offset
+	vmlinux.Place
 	// By is "reference" when a proven function refers to it, "bytes" for a function that is proven itself, "name" when
 	// only patched code refers to it and there is exactly one global symbol of the name.
 	By string `json:"by"`
@@ -45,7 +43,7 @@ func (r *Result) Resolve(n diff.Need) (Binding, error) {
 	if addr, ok := r.Extern(n.Name); ok {
 		for _, s := range r.m.run.Lookup(n.Name) {
 			if s.Addr == addr {
-				return r.binding(s, "reference"), nil
+				return r.binding(s, "reference")
 			}
 		}
 		return Binding{}, r.differ(n.Name, addr, "the symbol table of the shipped binary does not know the name, so that nothing can refer to it")
@@ -89,16 +87,11 @@ func (r *Result) overridden(it *unit.Item) (Binding, error) {
 
 // global finds a name that no proven function refers to. A final link has one global definition of a name.
 func (r *Result) global(name string) (Binding, error) {
-	var found []vmlinux.Symbol
-	for _, s := range r.m.run.Lookup(name) {
-		if s.Type >= 'A' && s.Type <= 'Z' {
-			found = append(found, s)
-		}
-	}
+	found := r.m.run.Globals(name)
 	if len(found) != 1 {
 		return Binding{}, r.differ(name, 0, fmt.Sprintf("the patched code refers to it, and the shipped binary has %d global symbols of the name", len(found)))
 	}
-	return r.binding(found[0], "name"), nil
+	return Binding{Place: found[0], By: "name"}, nil
 }
 
 // ReadOnlyAfterBoot says whether an address is in the data that is read-only after boot and that even jump labels must
@@ -117,11 +110,15 @@ func (r *Result) symbol(it *unit.Item, addr uint64, by string) (Binding, error) 
 	if !ok {
 		return Binding{}, r.differ(it.Name, addr, "the shipped binary has no symbol of this name there")
 	}
-	return r.binding(s, by), nil
+	return r.binding(s, by)
 }
 
-func (r *Result) binding(s vmlinux.Symbol, by string) Binding {
-	return Binding{Name: s.Name, SymPos: r.m.run.SymPos(s), Addr: s.Addr, By: by}
+func (r *Result) binding(s vmlinux.Symbol, by string) (Binding, error) {
+	p, ok := r.m.run.Place(s)
+	if !ok {
+		return Binding{}, r.differ(s.Name, 0, "the shipped module refers to it, and neither vmlinux nor the modules that it is linked with export it")
+	}
+	return Binding{Place: p, By: by}, nil
 }
 
 func (r *Result) unproven(it *unit.Item) error {

@@ -71,7 +71,7 @@ func TestShippedKernel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := diff.Compare(obj.Source, read(t, data), read(t, data))
+		d, err := diff.Compare(obj.Source, read(t, data), read(t, data), diff.Options{})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -60,7 +60,7 @@ func Parse(file []byte) (*Image, error) {
 		return nil, fmt.Errorf("modules of %v cannot be spliced yet", obj.Machine)
 	}
 	im := &Image{obj: obj, byName: map[string][]vmlinux.Symbol{}, byAddr: map[uint64][]vmlinux.Symbol{}, init: map[uint64]bool{}}
-	if im.Name = name(obj); im.Name == "" {
+	if im.Name = info(obj, "name"); im.Name == "" {
 		return nil, fmt.Errorf("section \".modinfo\": no name=: not a kernel module")
 	}
 	place := im.lay()
@@ -73,18 +73,24 @@ func Parse(file []byte) (*Image, error) {
 	return im, nil
 }
 
-// name reads name= from .modinfo.
-func name(obj *elfobj.Object) string {
+// info reads a value of .modinfo; "" if it is not there.
+func info(obj *elfobj.Object, key string) string {
 	s := obj.Section(".modinfo")
 	if s == nil {
 		return ""
 	}
 	for _, pair := range bytes.Split(s.Data, []byte{0}) {
-		if v, ok := strings.CutPrefix(string(pair), "name="); ok {
+		if v, ok := strings.CutPrefix(string(pair), key+"="); ok {
 			return v
 		}
 	}
 	return ""
+}
+
+// Release is the kernel that the module was built for: the first word of its vermagic.
+func (im *Image) Release() string {
+	release, _, _ := strings.Cut(info(im.obj, "vermagic"), " ")
+	return release
 }
 
 // lay gives each section of the running module an address and each symbol its value.
@@ -195,8 +201,8 @@ func (im *Image) relocate(s *section, a arch.Arch, place map[*elfobj.Symbol]uint
 	return nil
 }
 
-// Object is the module as read. It must not be changed.
-func (im *Image) Object() *elfobj.Object { return im.obj }
+// File is the module as read. It must not be changed.
+func (im *Image) File() *elfobj.Object { return im.obj }
 
 // Bytes is n bytes at an address, with relocations applied; false when they are not all in the file.
 func (im *Image) Bytes(addr, n uint64) ([]byte, bool) {
@@ -242,5 +248,27 @@ func (im *Image) SymPos(s vmlinux.Symbol) int {
 	return rank
 }
 
-// Undefined says whether an address stands for a symbol that vmlinux or another module defines.
-func (im *Image) Undefined(addr uint64) bool { return addr >= external && addr < external+(1<<28) }
+// Place gives a symbol of the module as livepatch finds it; false for an undefined one, of which only Linked knows more.
+func (im *Image) Place(s vmlinux.Symbol) (vmlinux.Place, bool) {
+	return vmlinux.Place{Object: im.Name, Name: s.Name, SymPos: im.SymPos(s), Addr: s.Addr}, s.Type != 'U'
+}
+
+// Globals are the global symbols of a name that the module defines.
+func (im *Image) Globals(name string) (out []vmlinux.Place) {
+	for _, s := range im.Lookup(name) {
+		if p, ok := im.Place(s); ok && s.Type >= 'A' && s.Type <= 'Z' {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Freed says whether an address is in a section that the kernel frees once the module is loaded.
+func (im *Image) Freed(addr uint64) bool {
+	i := sort.Search(len(im.sections), func(i int) bool { return im.sections[i].addr > addr }) - 1
+	if i < 0 {
+		return false
+	}
+	s := im.sections[i]
+	return strings.HasPrefix(s.Name, ".init") && addr-s.addr < max(s.Size(), 1)
+}

@@ -87,11 +87,11 @@ func TestParse(t *testing.T) {
 	if i < 0 {
 		t.Fatalf("no call in % x", code)
 	}
-	if to := same[0].Addr + uint64(i) + 5 + uint64(int64(int32(binary.LittleEndian.Uint32(code[i+1:])))); to != one("elsewhere") || !im.Undefined(to) {
+	if to := same[0].Addr + uint64(i) + 5 + uint64(int64(int32(binary.LittleEndian.Uint32(code[i+1:])))); to != one("elsewhere") || im.At(to)[0].Type != 'U' {
 		t.Errorf("the call leads to %#x, elsewhere is at %#x", to, one("elsewhere"))
 	}
-	if im.Undefined(one("entry_a")) {
-		t.Error("entry_a counts as undefined")
+	if s := im.Lookup("once"); !im.Freed(s[0].Addr) || im.Freed(s[1].Addr) || im.Freed(one("elsewhere")) {
+		t.Error("of the two functions once, the first is freed after loading, and nothing else")
 	}
 	for name, want := range map[string][]int{"entry_a": {0}, "same": {1, 2}, "once": {-1, -1}} {
 		for i, s := range im.Lookup(name) {
