@@ -1,5 +1,5 @@
 // Package finding reads changed code for what is safe to apply and yet worth a reviewer's attention: locks that change
-// hands, and functions that tasks wait in. It only warns. What must not be applied is refused by packages diff and layout.
+// hands, functions that tasks wait in, and pointers that outlive the update. It only warns. What must not be applied is refused by packages diff and layout.
 package finding
 
 import (
@@ -15,10 +15,11 @@ type Code string
 
 // The codes that this package gives.
 const (
-	LockBalance   Code = "lock-balance-changed" // a function returns with a lock that it did not return with before, or without one
-	LockAdded     Code = "lock-added"           // replaced code takes a lock in more places than the old code
-	LockRemoved   Code = "lock-removed"         // replaced code takes a lock in fewer places than the old code
-	SleepsForever Code = "sleeps-forever"       // tasks wait in a replaced function for as long as it takes
+	LockBalance      Code = "lock-balance-changed" // a function returns with a lock that it did not return with before, or without one
+	LockAdded        Code = "lock-added"           // replaced code takes a lock in more places than the old code
+	LockRemoved      Code = "lock-removed"         // replaced code takes a lock in fewer places than the old code
+	SleepsForever    Code = "sleeps-forever"       // tasks wait in a replaced function for as long as it takes
+	AddressHandedOut Code = "address-handed-out"   // something may keep pointers into the update
 )
 
 // Warning is one thing to look at before an update is applied. It does not change the exit code.
@@ -71,6 +72,7 @@ func Look(r *diff.Result) (Warnings, error) {
 	l.gone = l.withoutCounterpart()
 	l.locks()
 	l.sleeps()
+	l.handouts()
 	l.found.Sort()
 	return l.found, nil
 }

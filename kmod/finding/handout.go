@@ -1,0 +1,80 @@
+package finding
+
+import (
+	"debug/elf"
+	"fmt"
+	"slices"
+	"strings"
+
+	"livesplice/kmod/diff"
+	"livesplice/kmod/unit"
+)
+
+// handouts warns where the update computes the address of a function or datum that only the update has. Whoever keeps such
+// an address (a timer, a list, a table of operations, an object that lives on) is left with it when the update is undone and
+// its module is unloaded. Strings and what macros make at each place of use do not count.
+func (l *look) handouts() {
+	if l.Post.Obj.Machine != elf.EM_X86_64 {
+		return
+	}
+	for _, it := range l.brought {
+		var names []string
+		for _, part := range append([]*unit.Item{it}, it.Children...) {
+			for _, to := range addressesIn(l.Post, part) {
+				if l.onlyInUpdate(to) && to != it && !slices.Contains(names, to.Name) {
+					names = append(names, to.Name)
+				}
+			}
+		}
+		if len(names) > 0 {
+			l.warn(AddressHandedOut, it, fmt.Sprintf("hands out the address of %s, which only the update has", strings.Join(names, ", ")),
+				"see that nothing keeps it when the update is undone: what still points there then points into a module that is gone")
+		}
+	}
+}
+
+// onlyInUpdate says whether an item that brought code refers to has no place in the running kernel, and a name.
+func (l *look) onlyInUpdate(it *unit.Item) bool {
+	switch it.Kind {
+	case unit.Function:
+		return l.PreOf(it) == nil && it.Parent == nil
+	case unit.Datum:
+		return l.PreOf(it) == nil && !diff.Fresh(it)
+	}
+	return false
+}
+
+// addressesIn gives the items whose address an item's code computes, in distinction from those that it calls, reads or
+// writes where they are. Code that cannot be decoded computes none.
+func addressesIn(u *unit.Unit, it *unit.Item) []*unit.Item {
+	refs, err := u.Refs(it)
+	if err != nil {
+		return nil
+	}
+	var out []*unit.Item
+	code := it.Bytes()
+	for at := 0; at < len(code) && len(refs) > 0; {
+		insn, ok := u.Arch.Insn(code[at:])
+		if !ok {
+			return out
+		}
+		next := at + insn.Len
+		for len(refs) > 0 && refs[0].Offset < uint64(next) {
+			ref := refs[0]
+			refs = refs[1:]
+			atEnd := ref.Offset+uint64(ref.Field.Size) == uint64(next)
+			if ref.To != nil && !ref.Direct && ref.Offset >= uint64(at) && addressX86(code[at:next], atEnd) {
+				out = append(out, ref.To)
+			}
+		}
+		at = next
+	}
+	return out
+}
+
+// addressX86 says whether an instruction makes a value of the address in a field: LEA, or an immediate, which is at the end,
+// of MOV or PUSH.
+func addressX86(code []byte, atEnd bool) bool {
+	op, _ := opcodeX86(code)
+	return op == 0x8d || atEnd && (op == 0xc7 || op == 0x68 || op >= 0xb8 && op <= 0xbf)
+}
