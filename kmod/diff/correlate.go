@@ -43,26 +43,38 @@ func numbered(it *unit.Item) bool {
 	return it.Kind == unit.Datum && unit.BaseName(it.Name) != it.Name
 }
 
-// exact pairs items of equal name, but for data whose names carry a compiler's number. Names are unique within a unit.
+// exact pairs items of equal name, but for data whose names carry a compiler's number. Within a unit names are unique. An
+// object that was linked from several has static functions and data of one name: as many on both sides are paired in
+// order, which is that of the link, but which variable is meant is certain only where nothing depends on it.
 func (c *correlation) exact(kind unit.Kind) {
-	byName := map[string]*unit.Item{}
-	for _, it := range c.pre.Items {
-		if it.Kind == kind && !numbered(it) {
-			for _, s := range it.Syms {
-				byName[s.Name] = it
-			}
-		}
-	}
+	pre, post := named(c.pre, kind), named(c.post, kind)
 	for _, it := range c.post.Items {
 		if it.Kind != kind || numbered(it) {
 			continue
 		}
 		for _, s := range it.Syms {
-			if p := byName[s.Name]; p != nil && c.postOf[p] == nil && c.preOf[it] == nil {
-				c.pair(p, it)
+			was, is := pre[s.Name], post[s.Name]
+			if kind == unit.Datum && (len(is) > 1 || len(was) > 1) && !Fresh(it) {
+				c.ambiguous[it] = true
+			}
+			if i := slices.Index(is, it); len(was) == len(is) && c.postOf[was[i]] == nil && c.preOf[it] == nil {
+				c.pair(was[i], it)
 			}
 		}
 	}
+}
+
+// named are the items of a kind by each of their names, in order.
+func named(u *unit.Unit, kind unit.Kind) map[string][]*unit.Item {
+	by := map[string][]*unit.Item{}
+	for _, it := range u.Items {
+		if it.Kind == kind && !numbered(it) {
+			for _, s := range it.Syms {
+				by[s.Name] = append(by[s.Name], it)
+			}
+		}
+	}
+	return by
 }
 
 // functionsByBase pairs the one clone of a function left on either side: foo.isra.0 with foo.isra.3.

@@ -1,0 +1,92 @@
+package diff_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"livesplice/kmod/diff"
+	"livesplice/kmod/elfobj"
+	"livesplice/kmod/unit/objtest"
+)
+
+// linked compiles sources without sections of their own and links them into one object, as kbuild links a module.
+func linked(t *testing.T, sources ...string) *elfobj.Object {
+	t.Helper()
+	dir := t.TempDir()
+	out := filepath.Join(dir, "linked.o")
+	args := []string{"-r", "-o", out}
+	for i, code := range sources {
+		src := filepath.Join(dir, string(rune('a'+i))+".c")
+		if err := os.WriteFile(src, []byte("#include \"kernel.h\"\n"+code), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, objtest.File(t, src, "-I", objtest.Folder(t), "-fno-function-sections", "-fno-data-sections"))
+	}
+	objtest.Run(t, "binutils", "ld", args...)
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	obj, err := elfobj.Read(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return obj
+}
+
+const (
+	linkedA = `
+static int state = 3, counts[5];
+static noinline noclone int same(int n) { return source(n) + state++; }
+int first_a(int n) { return same(n) + counts[n]++; }
+`
+	linkedB = `
+static int state = 4, counts[7];
+static noinline noclone int same(int n) { return source(n) * state--; }
+int first_b(int n) { return same(n) + counts[n - 3]--; }
+`
+)
+
+// TestLinked: functions and data of one name are paired in order, and none is mistaken for another.
+func TestLinked(t *testing.T) {
+	pre := linked(t, linkedA, linkedB)
+	identical(t, pre, linked(t, linkedA, linkedB))
+
+	r, err := diff.Compare("linked.c", pre, linked(t, linkedA, strings.Replace(linkedB, "source(n) *", "2 + source(n) *", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Replaced(); len(got) != 1 || got[0].Name != "same" || got[0] != r.Post.Items[indexOf(t, r, "same", 2)] {
+		t.Errorf("replaced: %v, want the second function \"same\" alone", got)
+	}
+	_, err = r.Extract("u0")
+	var refused diff.Refusals
+	if !errors.As(err, &refused) || refused[0].Code != diff.AmbiguousStatic || refused[0].Subject != "state" {
+		t.Errorf("carried code refers to one of two variables of a name: %v", err)
+	}
+
+	// One of a name on one side and two on the other are no pair.
+	if r, err = diff.Compare("linked.c", pre, linked(t, linkedA)); err != nil {
+		t.Fatal(err)
+	}
+	if it := r.Post.Items[indexOf(t, r, "state", 1)]; r.PreOf(it) != nil {
+		t.Errorf("the only %q of post is taken for one of two of pre", it.Name)
+	}
+}
+
+// indexOf is the place in post's items of the n-th of a name.
+func indexOf(t *testing.T, r *diff.Result, name string, n int) int {
+	t.Helper()
+	for i, it := range r.Post.Items {
+		if it.Name == name {
+			if n--; n == 0 {
+				return i
+			}
+		}
+	}
+	t.Fatalf("no %q", name)
+	return 0
+}
