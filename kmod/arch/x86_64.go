@@ -17,6 +17,8 @@ func (x86) Name() string { return "x86_64" }
 // Source: arch/x86/kernel/module.c, v6.1.
 func (x86) Field(t uint32) (Field, error) {
 	switch elf.R_X86_64(t) {
+	case elf.R_X86_64_NONE: // what objtool leaves where it took a call away
+		return Field{}, nil
 	case elf.R_X86_64_64:
 		return Field{Size: 8}, nil
 	case elf.R_X86_64_PC64:

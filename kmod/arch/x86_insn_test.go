@@ -171,6 +171,7 @@ func TestInsnRefuses(t *testing.T) {
 
 func TestField(t *testing.T) {
 	for typ, want := range map[elf.R_X86_64]Field{
+		elf.R_X86_64_NONE:  {},
 		elf.R_X86_64_64:    {Size: 8},
 		elf.R_X86_64_PC32:  {Size: 4, PCRel: true},
 		elf.R_X86_64_PLT32: {Size: 4, PCRel: true},
