@@ -55,21 +55,21 @@ func TestLinked(t *testing.T) {
 	pre := linked(t, linkedA, linkedB)
 	identical(t, pre, linked(t, linkedA, linkedB))
 
-	r, err := diff.Compare("linked.c", pre, linked(t, linkedA, strings.Replace(linkedB, "source(n) *", "2 + source(n) *", 1)))
+	r, err := diff.Compare("linked.c", pre, linked(t, linkedA, strings.Replace(linkedB, "source(n) *", "2 + source(n) *", 1)), diff.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := r.Replaced(); len(got) != 1 || got[0].Name != "same" || got[0] != r.Post.Items[indexOf(t, r, "same", 2)] {
 		t.Errorf("replaced: %v, want the second function \"same\" alone", got)
 	}
-	_, err = r.Extract("u0")
+	_, err = r.Extract(diff.Names{Prefix: "u0"})
 	var refused diff.Refusals
 	if !errors.As(err, &refused) || refused[0].Code != diff.AmbiguousStatic || refused[0].Subject != "state" {
 		t.Errorf("carried code refers to one of two variables of a name: %v", err)
 	}
 
 	// One of a name on one side and two on the other are no pair.
-	if r, err = diff.Compare("linked.c", pre, linked(t, linkedA)); err != nil {
+	if r, err = diff.Compare("linked.c", pre, linked(t, linkedA), diff.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if it := r.Post.Items[indexOf(t, r, "state", 1)]; r.PreOf(it) != nil {
