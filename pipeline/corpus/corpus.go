@@ -67,6 +67,7 @@ func Run(ctx context.Context, opts Options) (*Result, error) {
 // work is one run.
 type work struct {
 	opts     Options
+	cache    *cache.Cache
 	old, new *tree
 	prepared *pipeline.Prepared
 	tree     *rebuild.Tree
@@ -94,6 +95,7 @@ func (w *work) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.cache = c
 	stages := pipeline.NewStages(w.opts.Log)
 	w.prepared, err = pipeline.Prepare(ctx, pipeline.Options{Source: w.opts.OldSource, Kernel: w.opts.Kernel, CC: w.opts.CC, Cache: w.opts.Cache}, stages)
 	if err != nil {

@@ -2,6 +2,8 @@ package corpus
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,7 +15,6 @@ import (
 	"strings"
 	"unicode"
 
-	"livesplice/kmod/elfobj"
 	"livesplice/pipeline/rebuild"
 )
 
@@ -27,7 +28,7 @@ type change struct {
 	file    string
 	units   []string          // objects as kbuild names them
 	content []byte            // of the new version
-	headers map[string][]byte // of the new version, by path; empty when it compiles without
+	headers map[string][]byte // with hunks of the new version, by path; empty when it compiles without
 }
 
 // files are all new contents.
@@ -37,14 +38,14 @@ func (ch *change) files() map[string][]byte {
 	return files
 }
 
-// compile compiles the units of a change as shipped and patched, with the fewest headers of the new version that it takes.
+// compile compiles the units of a change as shipped and patched, with the fewest hunks of headers that it takes.
 // A change that does not compile then, or that other files would have to be part of, is an *alone.
 func (w *work) compile(ctx context.Context, ch *change) error {
 	compiler, err := w.compiles(ctx, ch)
 	if compiler == nil || err != nil {
 		return err
 	}
-	if err := w.findHeaders(ctx, ch); err != nil {
+	if err := w.headersOf(ctx, ch); err != nil {
 		return err
 	}
 	if len(ch.headers) == 0 { // the front end has no objection, so headers will not help
@@ -78,17 +79,68 @@ func (w *work) compiles(ctx context.Context, ch *change) (*rebuild.BuildError, e
 	return nil, nil
 }
 
+// search is part of the key of what was found: it changes with the way of searching.
+const search = "corpus headers 1"
+
+// found is what a search for headers came to, as the cache keeps it: a search takes many runs of the compiler.
+type found struct {
+	Headers map[string][]byte
+	Alone   string // why there are none
+}
+
+// headersOf sets the headers of a change, from the cache if it has been searched before.
+func (w *work) headersOf(ctx context.Context, ch *change) error {
+	h := sha256.New()
+	for _, part := range []string{search, w.tree.Key, w.new.ID, ch.file} {
+		fmt.Fprintf(h, "%d %s\n", len(part), part)
+	}
+	dir, err := w.cache.Dir(ctx, "corpus-headers", fmt.Sprintf("%x", h.Sum(nil))[:32], func(ctx context.Context, dir string) error {
+		var f found
+		err := w.findHeaders(ctx, ch)
+		var not *alone
+		if errors.As(err, &not) {
+			f.Alone = not.reason
+		} else if err != nil {
+			return err
+		}
+		if f.Alone == "" {
+			f.Headers = ch.headers
+		}
+		data, err := json.Marshal(f)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, "headers.json"), data, 0o644)
+	})
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "headers.json"))
+	if err != nil {
+		return err
+	}
+	var f found
+	if err := json.Unmarshal(data, &f); err != nil {
+		return fmt.Errorf("file %q: %w", filepath.Join(dir, "headers.json"), err)
+	}
+	if f.Alone != "" {
+		return &alone{f.Alone}
+	}
+	ch.headers = f.Headers
+	return nil
+}
+
 // findHeaders finds the fewest headers of the new version with which the compiler's front end takes the change; those in
 // the file's own folder are preferred. What the front end complains of names most of them; if that is not enough, they
 // are among all that the units read.
 func (w *work) findHeaders(ctx context.Context, ch *change) error {
 	near := slices.DeleteFunc(slices.Clone(w.differ.headers), func(h string) bool { return !visible(ch.file, h) })
 	slices.SortStableFunc(near, func(a, b string) int { return distance(ch.file, a) - distance(ch.file, b) })
-	candidates, err := w.hinted(ctx, ch, near)
-	if err != nil {
+	candidates, ok, err := w.hinted(ctx, ch, near)
+	if err != nil || ok && len(candidates) == 0 {
 		return err
 	}
-	if candidates == nil {
+	if !ok {
 		if candidates, err = w.allRead(ctx, ch, near); err != nil {
 			return err
 		}
@@ -103,10 +155,10 @@ func (w *work) findHeaders(ctx context.Context, ch *change) error {
 	if err != nil {
 		return err
 	}
-	return w.take(ch, least)
+	return w.fewestHunks(ctx, ch, least)
 }
 
-// take sets a change's headers.
+// take sets a change's headers, as they are in the new version.
 func (w *work) take(ch *change, headers []string) error {
 	ch.headers = map[string][]byte{}
 	for _, h := range headers {
@@ -135,29 +187,28 @@ func (w *work) frontEnd(ctx context.Context, ch *change) (*rebuild.BuildError, [
 	return nil, files, nil
 }
 
-// hinted grows a set of headers by those that define what the front end misses, until it has no complaint; nil if that
+// hinted grows a set of headers by those that define what the front end misses, until it has no complaint; false if that
 // leads nowhere.
-func (w *work) hinted(ctx context.Context, ch *change, near []string) ([]string, error) {
+func (w *work) hinted(ctx context.Context, ch *change, near []string) (set []string, ok bool, err error) {
 	const rounds, most = 4, 16
-	var set []string
 	for range rounds {
 		if err := w.take(ch, set); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		build, _, err := w.frontEnd(ctx, ch)
 		if build == nil || err != nil {
-			return set, err
+			return set, err == nil, err
 		}
 		missed := missing(build.Log)
 		more := slices.DeleteFunc(slices.Clone(near), func(h string) bool {
 			return slices.Contains(set, h) || !w.brings(h, missed)
 		})
 		if len(more) == 0 || len(set)+len(more) > most {
-			return nil, nil
+			break
 		}
 		set = append(set, more...)
 	}
-	return nil, nil
+	return nil, false, nil
 }
 
 var (
@@ -245,81 +296,4 @@ func distance(file, header string) int {
 		return 1
 	}
 	return 2
-}
-
-// fewest is a part of candidates that holds, none of which can be left out, earlier ones preferred. All candidates
-// together must hold. It asks about k log n times for k of n candidates.
-//
-// Source: U. Junker, QuickXplain, AAAI 2004.
-func fewest(candidates []string, holds func([]string) (bool, error)) ([]string, error) {
-	var explain func(grown bool, base, rest []string) ([]string, error)
-	explain = func(grown bool, base, rest []string) ([]string, error) {
-		if grown {
-			if ok, err := holds(base); ok || err != nil {
-				return nil, err
-			}
-		}
-		if len(rest) <= 1 {
-			return rest, nil
-		}
-		first, second := rest[:len(rest)/2], rest[len(rest)/2:]
-		fromSecond, err := explain(true, slices.Concat(base, first), second)
-		if err != nil {
-			return nil, err
-		}
-		fromFirst, err := explain(len(fromSecond) > 0, slices.Concat(base, fromSecond), first)
-		return slices.Concat(fromFirst, fromSecond), err
-	}
-	return explain(true, nil, candidates)
-}
-
-// samePrototypes finds functions that the patched unit shares with other units and that headers of the new version
-// declare otherwise: these units would have to change with it.
-func (w *work) samePrototypes(ctx context.Context, ch *change) error {
-	for _, u := range ch.units {
-		pre, err := w.tree.Read(ctx, u, nil)
-		if err != nil {
-			return err
-		}
-		post, err := w.tree.Read(ctx, u, ch.files())
-		if err != nil {
-			return err
-		}
-		shared, err := w.globals(ctx, u, ch)
-		if err != nil {
-			return err
-		}
-		for _, name := range slices.Sorted(maps.Keys(post.Prototypes)) {
-			if was, now := pre.Prototypes[name], post.Prototypes[name]; shared[name] && was != "" && was != now {
-				return &alone{fmt.Sprintf("function %q, which other units define or call, has another prototype: %q, was %q", name, now, was)}
-			}
-		}
-	}
-	return nil
-}
-
-// globals are the symbols of the patched unit that other units can share.
-func (w *work) globals(ctx context.Context, unit string, ch *change) (map[string]bool, error) {
-	o, err := w.tree.Compile(ctx, unit, ch.files())
-	var refused *rebuild.Refusal
-	if errors.As(err, &refused) {
-		return nil, nil // for that reason it will not be spliced anyway
-	} else if err != nil {
-		return nil, err
-	}
-	data, err := os.ReadFile(o.Path)
-	if err != nil {
-		return nil, err
-	}
-	obj, err := elfobj.Read(data)
-	if err != nil {
-		return nil, fmt.Errorf("object of %s: %w", ch.file, err)
-	}
-	shared := map[string]bool{}
-	for _, s := range obj.Symbols {
-		if s.Bind != 0 {
-			shared[s.Name] = true
-		}
-	}
-	return shared, nil
 }

@@ -4,41 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"livesplice/pipeline/source"
 )
-
-func TestFewest(t *testing.T) {
-	for _, c := range []struct {
-		name       string
-		candidates string
-		holds      func(string) bool
-		want       string
-	}{
-		{"one of one", "a", func(s string) bool { return s == "a" }, "a"},
-		{"one of many", "abcdefgh", func(s string) bool { return strings.Contains(s, "g") }, "g"},
-		{"two far apart", "abcdefgh", func(s string) bool { return strings.Contains(s, "a") && strings.Contains(s, "h") }, "ah"},
-		{"all", "abc", func(s string) bool { return len(s) == 3 }, "abc"},
-		{"the earlier of two that do alike", "abcdef", func(s string) bool { return strings.ContainsAny(s, "be") }, "b"},
-		{"none", "abc", func(string) bool { return true }, ""},
-	} {
-		asked := 0
-		got, err := fewest(strings.Split(c.candidates, ""), func(part []string) (bool, error) {
-			asked++
-			part = slices.Sorted(slices.Values(part))
-			return c.holds(strings.Join(part, "")), nil
-		})
-		slices.Sort(got)
-		if s := strings.Join(got, ""); err != nil || s != c.want {
-			t.Errorf("%s: got %q, %v, want %q", c.name, s, err, c.want)
-		}
-		if asked > 2*len(c.candidates)+1 {
-			t.Errorf("%s: asked %d times", c.name, asked)
-		}
-	}
-}
 
 func TestDistance(t *testing.T) {
 	headers := []string{"include/linux/fs.h", "net/ipv4/tcp.h", "net/ipv4x/a.h", "net/core.h", "net/ipv6/b.h"}
