@@ -3,6 +3,11 @@
 //
 //	go run ./ci/corpus -series 6.1 -old 6.1.176-1 -new 6.1.192-2 -sample 300 -out corpus -doc docs/corpus.md
 //
+// or of another release, of packages at hand, with that release's compiler in a root:
+//
+//	go run ./ci/corpus -series 6.12 -old-source A.deb -new-source B.deb -kernel IMAGE.deb -kernel HEADERS.deb -kernel COMMON.deb \
+//	  -toolchain-root DIR -sample 100 -out corpus-6.12 -doc docs/corpus.md
+//
 // It may be stopped and started again: it goes on where it was.
 package main
 
@@ -16,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -45,6 +51,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.series, "series", "6.1", "series of the kernels")
 	fs.StringVar(&o.old, "old", "", "version of the kernel that is updated (default: the oldest in the archive)")
 	fs.StringVar(&o.new, "new", "", "version whose source the changes are taken from (default: the newest in the archive)")
+	fs.StringVar(&o.corpus.OldSource, "old-source", "", "source of the kernel that is updated, instead of -old (default: from the archive)")
+	fs.StringVar(&o.corpus.NewSource, "new-source", "", "the source whose changes are taken, instead of -new (default: from the archive)")
+	fs.Func("kernel", "package of the kernel built from -old-source: image, headers; may be repeated (default: from the archive)", func(path string) error {
+		o.corpus.Kernel = append(o.corpus.Kernel, path)
+		return nil
+	})
+	fs.StringVar(&o.corpus.ToolchainRoot, "toolchain-root", "", "root with compiler and build tools of another release (default: none)")
 	fs.IntVar(&o.corpus.Sample, "sample", 300, "how many buildable files to draw, 0 for all files")
 	fs.Func("under", "only this file of the source, or those below this folder; may be repeated (default: all)", func(path string) error {
 		o.corpus.Under = append(o.corpus.Under, path)
@@ -74,6 +87,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func (o *options) run(ctx context.Context, stdout io.Writer) error {
+	if o.corpus.OldSource == "" {
+		if err := o.fetch(ctx); err != nil {
+			return err
+		}
+	}
+	image, err := imageOf(o.corpus.Kernel)
+	if err != nil {
+		return err
+	}
+	text, err := o.measure(ctx, image)
+	fmt.Fprint(stdout, text)
+	if err != nil || o.doc == "" {
+		return err
+	}
+	return replaceTable(o.doc, o.series, fmt.Sprintf("Measured on %s.\n\n```\n%s```\n", time.Now().UTC().Format(time.DateOnly), text))
+}
+
+// fetch takes kernel and sources from the archive.
+func (o *options) fetch(ctx context.Context) error {
 	kernels, err := archive.Kernels(ctx, o.series)
 	if err != nil {
 		return err
@@ -96,12 +128,17 @@ func (o *options) run(ctx context.Context, stdout io.Writer) error {
 	}
 	o.corpus.OldSource, o.corpus.NewSource = shipped.Source, later.Source
 	o.corpus.Kernel = []string{shipped.Image, shipped.Headers, shipped.HeadersCommon}
-	text, err := o.measure(ctx, shipped.Image)
-	fmt.Fprint(stdout, text)
-	if err != nil || o.doc == "" {
-		return err
+	return nil
+}
+
+// imageOf is the package that the VM boots.
+func imageOf(kernel []string) (string, error) {
+	for _, path := range kernel {
+		if strings.HasPrefix(filepath.Base(path), "linux-image-") {
+			return path, nil
+		}
 	}
-	return replaceTable(o.doc, o.series, fmt.Sprintf("Measured on %s.\n\n```\n%s```\n", time.Now().UTC().Format(time.DateOnly), text))
+	return "", fmt.Errorf("kernel %q: no linux-image package among them", kernel)
 }
 
 // choose is the kernel of a version; the one at index otherwise if version is empty.

@@ -13,6 +13,7 @@ type corpusCmd struct {
 	Kernel    []string `required:"" placeholder:"PATH" help:"Packages of the kernel built from the old source; may be repeated."`
 	Out       string   `required:"" placeholder:"DIR" help:"Folder for results and modules; a run that was stopped goes on from there."`
 	CC        string   `name:"cc" placeholder:"CC" help:"The kernel's compiler (default: the one that its config names)."`
+	Root      string   `name:"toolchain-root" placeholder:"DIR" help:"A root (chroot) with compiler and build tools of another release; the kernel's build runs in it (default: none)."`
 	Under     []string `placeholder:"PATH" help:"Only this file of the source, or those below this folder; may be repeated (default: all)."`
 	Sample    int      `placeholder:"N" help:"Draw files by chance until N are buildable (default: take all)."`
 	Seed      uint64   `default:"1" help:"Seed of the sample (default: ${default})."`
@@ -32,7 +33,7 @@ Example:
 }
 
 func (c *corpusCmd) Run(e *env) error {
-	r, err := corpus.Run(e.ctx, corpus.Options{OldSource: c.OldSource, NewSource: c.NewSource, Kernel: append(c.Kernel, c.Args...), CC: c.CC,
+	r, err := corpus.Run(e.ctx, corpus.Options{OldSource: c.OldSource, NewSource: c.NewSource, Kernel: append(c.Kernel, c.Args...), CC: c.CC, ToolchainRoot: c.Root,
 		Under: c.Under, Sample: c.Sample, Seed: c.Seed, Out: c.Out, Jobs: c.Jobs, Cache: e.cache, Log: e.stderr})
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ type Options struct {
 	OldSource, NewSource string   // the source as shipped, and a later version of it
 	Kernel               []string // packages of the kernel built from OldSource
 	CC                   string   // the compiler, "" for the one that the kernel's config names
+	ToolchainRoot        string   // a root with compiler and build tools of another release; "" for none
 	Under                []string // only these files and those below these folders; empty: all
 	Sample               int      // how many buildable files to take, in an order by chance; 0 for all files
 	Seed                 uint64   // of that order
@@ -97,7 +98,8 @@ func (w *work) open(ctx context.Context) error {
 	}
 	w.cache = c
 	stages := pipeline.NewStages(w.opts.Log)
-	w.prepared, err = pipeline.Prepare(ctx, pipeline.Options{Source: w.opts.OldSource, Kernel: w.opts.Kernel, CC: w.opts.CC, Cache: w.opts.Cache}, stages)
+	w.prepared, err = pipeline.Prepare(ctx, pipeline.Options{Source: w.opts.OldSource, Kernel: w.opts.Kernel, CC: w.opts.CC, ToolchainRoot: w.opts.ToolchainRoot,
+		Cache: w.opts.Cache}, stages)
 	if err != nil {
 		return err
 	}
