@@ -37,7 +37,7 @@ func Fresh(it *unit.Item) bool {
 		return true
 	case unit.Anonymous:
 		// What UBSAN reports with is written to, once, to mark it as reported.
-		return sec == ".altinstr_aux" || !it.Section.Exec() && !it.Writable() || strings.HasPrefix(sec, ".data..Lubsan")
+		return unit.Piecewise(sec) || !it.Section.Exec() && !it.Writable() || strings.HasPrefix(sec, ".data..Lubsan")
 	case unit.Datum:
 		base := freshBase(it.Name)
 		if debugSite[base] {

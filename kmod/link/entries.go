@@ -115,7 +115,7 @@ func (v *verifier) entrySizes() (errs []error) {
 	sum := map[string]uint64{}
 	for _, entries := range v.tables {
 		for _, e := range entries {
-			sum[e.Section.Name] += e.End - e.Start
+			sum[e.Section.Name] += min(e.End, e.Section.Size()) - e.Start
 		}
 	}
 	for _, name := range []string{"__jump_table", "__bug_table", ".altinstructions", "__ex_table", ".parainstructions", ".smp_locks", "__mcount_loc", "__patchable_function_entries"} {

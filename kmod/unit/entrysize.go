@@ -54,17 +54,29 @@ func (u *Unit) entrySize(s *elfobj.Section, known Section) (uint64, error) {
 		size, inKernel = u.Types.StructSize(known.Entry)
 	}
 	if inKernel {
-		if size == 0 || total%size != 0 || !periodic(relocs, size, total/size) {
+		if size == 0 || !known.holds(relocs, size, total) {
 			return 0, fmt.Errorf("%d bytes with %d relocations are not a table of %s, which the kernel gives %d bytes", total, len(relocs), known.Entry, size)
 		}
 		return size, nil
 	}
 	for _, size := range seen {
-		if total%size == 0 && periodic(relocs, size, total/size) {
+		if known.holds(relocs, size, total) {
 			return size, nil
 		}
 	}
 	return 0, fmt.Errorf("entries of %d bytes are not known (expected one of %v)", spacing(relocs, total), seen)
+}
+
+// holds says whether a table of total bytes can be one of entries of the given size. In .parainstructions the padding at
+// the end of an entry is made by the next one, so that the last lacks it.
+//
+// Source: arch/x86/include/asm/paravirt_types.h, _paravirt_alt, v5.10 and v6.1.
+func (known Section) holds(relocs []elfobj.Reloc, size, total uint64) bool {
+	const sitePadding = 6 // bytes behind struct paravirt_patch_site's last member
+	if rest := total % size; known.Entry == "paravirt_patch_site" && size > sitePadding && rest >= size-sitePadding {
+		total += size - rest
+	}
+	return total%size == 0 && periodic(relocs, size, total/size)
 }
 
 // spacing is the smallest period of the relocations of a table: each entry has its relocations at the same places.

@@ -12,7 +12,7 @@ import (
 
 // FuzzUnit reads items, references and tables of arbitrary objects.
 func FuzzUnit(f *testing.F) {
-	for _, c := range []string{"alternative-aux", "extable", "jump-label", "literal-end", "new-data", "bug-new", "shared-sections", "comdat", "line-number-beside"} {
+	for _, c := range []string{"alternative-aux", "extable", "jump-label", "literal-end", "new-data", "bug-new", "shared-sections", "comdat", "line-number-beside", "fixup", "paravirt"} {
 		data, err := os.ReadFile(objtest.File(f, filepath.Join(objtest.Folder(f), c, "post.c"), "-g0"))
 		if err != nil {
 			f.Fatal(err)

@@ -28,8 +28,13 @@ type Replacement struct {
 	Refs       []Ref
 }
 
-// Data is the entry's bytes.
-func (e *Entry) Data() []byte { return e.Section.Data[e.Start:e.End] }
+// Data is the entry's bytes, with the padding that the last one of a section may lack.
+func (e *Entry) Data() []byte {
+	if end := uint64(len(e.Section.Data)); e.End > end {
+		return append(slices.Clone(e.Section.Data[e.Start:]), make([]byte, e.End-end)...)
+	}
+	return e.Section.Data[e.Start:e.End]
+}
 
 // Data is the replacement's code; nil without any.
 func (r *Replacement) Data() []byte {
@@ -70,7 +75,7 @@ func (t Tables) read(u *Unit, s *elfobj.Section, known Section) error {
 	}
 	for at := uint64(0); at < s.Size(); at += size {
 		e := Entry{Section: s, Start: at, End: at + size}
-		if e.Refs, err = u.refsIn(s, at, at+size, known.Shape != nil && known.Shape.FromEntry); err != nil {
+		if e.Refs, err = u.refsIn(s, at, min(e.End, s.Size()), known.Shape != nil && known.Shape.FromEntry); err != nil {
 			return fmt.Errorf("entry %d: %w", at/size, err)
 		}
 		if len(e.Refs) == 0 {

@@ -167,7 +167,7 @@ func New(obj *elfobj.Object) (*Unit, error) {
 			u.addLiterals(s, table.Sizes[0])
 		} else if s.Flags&elf.SHF_MERGE != 0 && s.EntSize > 0 && s.Type != elf.SHT_NOBITS {
 			u.addLiterals(s, s.EntSize)
-		} else if s.Name == ".altinstr_aux" {
+		} else if Piecewise(s.Name) {
 			u.addPieces(s)
 		} else if err := u.addItems(s, symbols[s]); err != nil {
 			return nil, err
@@ -339,32 +339,6 @@ func (u *Unit) addLiterals(s *elfobj.Section, size uint64) {
 		}
 		u.add(&Item{Kind: Literal, Name: fmt.Sprintf("%s+%#x", s.Name, at), Section: s, Start: at, End: end})
 		at = end
-	}
-}
-
-// addPieces splits .altinstr_aux, code without symbols to which static_cpu_has() jumps before alternatives are applied,
-// at the places that jumps in other sections name.
-//
-// Source: arch/x86/include/asm/cpufeature.h, v6.1.
-func (u *Unit) addPieces(s *elfobj.Section) {
-	const jump = 4 // a jump's field ends its instruction
-	starts := []uint64{0}
-	for _, other := range u.Obj.Sections {
-		if other == s || other.Type != elf.SHT_RELA || other.Applies == s || !other.Applies.Exec() {
-			continue
-		}
-		for _, r := range other.Relocs {
-			if r.Sym != nil && r.Sym.Section == s {
-				if at := uint64(int64(r.Sym.Value) + r.Addend + jump); at < s.Size() {
-					starts = append(starts, at)
-				}
-			}
-		}
-	}
-	slices.Sort(starts)
-	starts = append(slices.Compact(starts), s.Size())
-	for i := 0; i+1 < len(starts); i++ {
-		u.add(&Item{Kind: Anonymous, Name: fmt.Sprintf("%s+%#x", s.Name, starts[i]), Section: s, Start: starts[i], End: starts[i+1]})
 	}
 }
 
