@@ -14,6 +14,7 @@ import (
 	"livesplice/kmod/elfobj"
 	"livesplice/kmod/link"
 	"livesplice/kmod/match"
+	"livesplice/kmod/module"
 	"livesplice/kmod/vmlinux"
 	"livesplice/pipeline/cache"
 	"livesplice/pipeline/rebuild"
@@ -27,6 +28,7 @@ type kernel struct {
 	src  *source.Tree
 	link.Kernel
 	image *vmlinux.Image
+	ext4  *module.Linked
 }
 
 var shippedKernel = sync.OnceValues(func() (*kernel, error) { return openKernel() })
@@ -69,7 +71,27 @@ func openKernel() (*kernel, error) {
 	}
 	defer f.Close()
 	k.Kernel = link.Kernel{Run: k.image, Export: k.image.Export, Release: shipped.Release}
-	k.Symvers, err = vmlinux.ParseSymvers(f)
+	if k.Symvers, err = vmlinux.ParseSymvers(f); err != nil {
+		return nil, err
+	}
+	k.Modules = map[string]*module.Image{}
+	open := func(name string) (*module.Image, error) {
+		path, err := shipped.Module(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		k.Modules[name], err = module.Parse(data)
+		return k.Modules[name], err
+	}
+	ext4, err := open("ext4")
+	if err != nil {
+		return nil, err
+	}
+	k.ext4, err = module.Link(ext4, k.image, k.Symvers, open)
 	return k, err
 }
 
@@ -114,6 +136,15 @@ static unsigned long elf_map(struct file *filep, unsigned long addr,
 	"fs/exec.c": {"\taudit_bprm(bprm);\n", "\tif (bprm->argc > 1000000)\n\t\tset_task_comm(current, \"spliced\");\n\taudit_bprm(bprm);\n"},
 }
 
+// moduleChange is for ext4 and vmlinux: tracepoints of the module, a function of its own, one that it imports from jbd2.
+var moduleChange = edits{
+	"fs/ext4/namei.c": {"static int ext4_unlink(struct inode *dir, struct dentry *dentry)\n{\n\tint retval;\n", `static int ext4_unlink(struct inode *dir, struct dentry *dentry)
+{
+	int retval = dentry->d_name.len == 77 ? jbd2_journal_stop(NULL) : 0;
+`},
+	"fs/exec.c": change["fs/exec.c"],
+}
+
 // made is a finished module with what it was made of.
 type made struct {
 	k      *kernel
@@ -126,7 +157,7 @@ type made struct {
 // make goes through the stages of an update, up to the module.
 func (k *kernel) make(e edits) (*made, error) {
 	files, order := map[string][]byte{}, []string{}
-	for _, f := range []string{"fs/binfmt_elf.c", "fs/exec.c", "fs/readdir.c", "mm/usercopy.c", "fs/d_path.c"} {
+	for _, f := range []string{"fs/binfmt_elf.c", "fs/exec.c", "fs/readdir.c", "mm/usercopy.c", "fs/d_path.c", "fs/ext4/namei.c"} {
 		if e[f] == nil {
 			continue
 		}
@@ -157,6 +188,12 @@ func (k *kernel) make(e edits) (*made, error) {
 // unit compiles, compares, matches and extracts one unit.
 func (k *kernel) unit(object string, files map[string][]byte, i int) (u link.Unit, err error) {
 	u.Target = vmlinux.Object
+	var run match.Run = k.image
+	names := diff.Names{Prefix: fmt.Sprintf("u%d", i)}
+	if strings.HasPrefix(object, "fs/ext4/") {
+		u.Target, run = "ext4", k.ext4
+		names.Late = func(name string) bool { _, exported := k.image.Export(name); return !exported }
+	}
 	var objs [2]*elfobj.Object
 	name := ""
 	for j, f := range []map[string][]byte{nil, files} {
@@ -173,16 +210,16 @@ func (k *kernel) unit(object string, files map[string][]byte, i int) (u link.Uni
 		}
 		name = o.Source
 	}
-	if u.Diff, err = diff.Compare(name, objs[0], objs[1], diff.Options{}); err != nil {
+	if u.Diff, err = diff.Compare(name, objs[0], objs[1], diff.Options{Module: names.Late != nil}); err != nil {
 		return u, err
 	}
 	if len(u.Diff.Refusals) > 0 {
 		return u, u.Diff.Refusals
 	}
-	if u.Extract, err = u.Diff.Extract(diff.Names{Prefix: fmt.Sprintf("u%d", i)}); err != nil {
+	if u.Extract, err = u.Diff.Extract(names); err != nil {
 		return u, err
 	}
-	u.Match, err = match.Match(name, u.Diff.Pre, k.image)
+	u.Match, err = match.Match(name, u.Diff.Pre, run)
 	return u, err
 }
 
