@@ -127,6 +127,9 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 	if err != nil {
 		return nil, err
 	}
+	if r.Undecided {
+		return &comparison{Result: r}, nil
+	}
 	for _, it := range r.NewGlobals() {
 		if len(run.Globals(it.Name)) > 0 {
 			r.Refusals = append(r.Refusals, diff.Refusal{Code: codeMoved, Unit: u.Source, Subject: it.Name, Source: r.Post.Source(it),

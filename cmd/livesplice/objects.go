@@ -27,7 +27,9 @@ type diffCmd struct {
 
 // Help is shown by --help.
 func (diffCmd) Help() string {
-	return "Both objects must be compiled with -ffunction-sections -fdata-sections.\n\nExample:\n  livesplice diff pre/namei.o post/namei.o -o changed.o"
+	return "The objects are those of one source file for one machine: x86_64, aarch64, ppc64le or s390x. They are best compiled with -ffunction-sections " +
+		"-fdata-sections, so that what did not change stays where it was in its section; with -g, the reasons tell what was inlined.\n\n" +
+		"Example:\n  livesplice diff pre/namei.o post/namei.o -o changed.o"
 }
 
 func (c *diffCmd) Run(e *env) error {
@@ -41,36 +43,36 @@ func (c *diffCmd) Run(e *env) error {
 	}
 	r, err := diff.Compare(c.Post, pre, post, diff.Options{})
 	if err != nil {
-		return &pkgfmt.InputError{Path: c.Post, Want: "an object of the kernel, compiled with -ffunction-sections -fdata-sections", Err: err}
+		return &pkgfmt.InputError{Path: c.Post, Want: "an object of the kernel, of the same machine as " + c.Pre, Err: err}
 	}
-	warnings, err := finding.Look(r)
+	var warnings finding.Warnings
+	if !r.Undecided {
+		if warnings, err = finding.Look(r); err != nil {
+			return err
+		}
+	}
+	x, refused, err := c.extract(r)
 	if err != nil {
 		return err
 	}
-	x, refused := c.extract(r)
+	report := r.Report(x, refused)
 	for _, w := range warnings {
 		fmt.Fprintf(e.stderr, "warning: %v\n", w)
 	}
 	if c.JSON {
 		if err := e.json(struct {
-			*diff.Result
-			Warnings finding.Warnings `json:"warnings,omitempty"`
-		}{r, warnings}); err != nil {
+			*diff.Report
+			Warnings finding.Warnings `json:"warnings"`
+		}{report, append(finding.Warnings{}, warnings...)}); err != nil {
 			return err
 		}
 	} else {
-		for _, ch := range r.Changes {
-			fmt.Fprintf(e.stdout, "%s %s %s", ch.Verdict, ch.Kind, ch.Name)
-			if ch.Why != "" {
-				fmt.Fprintf(e.stdout, ": %s", ch.Why)
-			}
-			fmt.Fprintln(e.stdout)
-		}
+		printVerdicts(e, report)
 	}
 	switch {
-	case refused != nil:
+	case len(refused) > 0:
 		return refused
-	case len(r.Replaced()) == 0:
+	case !report.Differs():
 		return pipeline.ErrNoChange
 	case c.Out == "":
 		return nil
@@ -80,6 +82,27 @@ func (c *diffCmd) Run(e *env) error {
 		return err
 	}
 	return writeWhole(c.Out, data)
+}
+
+// printVerdicts prints what differs, one item to a line.
+func printVerdicts(e *env, report *diff.Report) {
+	print := func(kind string, items []diff.ItemReport) {
+		for _, it := range items {
+			if it.Verdict == diff.Unchanged {
+				continue
+			}
+			fmt.Fprintf(e.stdout, "%s %s %s", it.Verdict, kind, it.Name)
+			for i, w := range it.Why {
+				fmt.Fprintf(e.stdout, "%s%s", [...]string{": ", "; "}[min(i, 1)], w.Text())
+			}
+			fmt.Fprintln(e.stdout)
+		}
+	}
+	print("function", report.Functions)
+	print("datum", report.Data)
+	for _, n := range report.Notes {
+		fmt.Fprintf(e.stdout, "note: %s\n", n)
+	}
 }
 
 // writeWhole writes a file that appears whole or not at all.
@@ -103,11 +126,17 @@ func writeWhole(path string, data []byte) error {
 	return nil
 }
 
-func (c *diffCmd) extract(r *diff.Result) (*diff.Extract, error) {
+// extract gives what an update would carry, or why it cannot.
+func (c *diffCmd) extract(r *diff.Result) (*diff.Extract, diff.Refusals, error) {
 	if len(r.Refusals) > 0 {
-		return nil, r.Refusals
+		return nil, r.Refusals, nil
 	}
-	return r.Extract(diff.Names{Prefix: "u0"})
+	x, err := r.Extract(diff.Names{Prefix: "u0"})
+	var refused diff.Refusals
+	if errors.As(err, &refused) {
+		return nil, refused, nil
+	}
+	return x, nil, err
 }
 
 // maxObject bounds an object file, in bytes.

@@ -11,7 +11,7 @@ import (
 
 type aarch64 struct{}
 
-func (aarch64) Name() string { return "arm64" }
+func (aarch64) Machine() string { return "aarch64" }
 
 // Bits of the immediate operands of A64 instructions, which are also the fields of relocations.
 //

@@ -86,8 +86,8 @@ type Trace struct {
 
 // Arch is one machine.
 type Arch interface {
-	// Name is the kernel's name of the architecture, as in ARCH=; x86_64 for the 64-bit half of x86.
-	Name() string
+	// Machine is the machine's name, as uname -m says.
+	Machine() string
 	// Field gives the shape of a relocation's field; an error names a kind that is not known.
 	Field(relocType uint32) (Field, error)
 	// Insn gives the shape of the instruction at the start of code; ok is false for bytes that are none.

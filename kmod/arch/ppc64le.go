@@ -11,7 +11,7 @@ import (
 
 type ppc64le struct{}
 
-func (ppc64le) Name() string { return "powerpc" }
+func (ppc64le) Machine() string { return "ppc64le" }
 
 // Relocation kinds that package debug/elf does not know.
 //

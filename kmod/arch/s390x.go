@@ -10,7 +10,7 @@ import (
 
 type s390x struct{}
 
-func (s390x) Name() string { return "s390" }
+func (s390x) Machine() string { return "s390x" }
 
 // Field knows the kinds that the kernel's module loader applies to compiled code.
 //

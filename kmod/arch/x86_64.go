@@ -10,7 +10,7 @@ import (
 
 type x86 struct{}
 
-func (x86) Name() string { return "x86_64" }
+func (x86) Machine() string { return "x86_64" }
 
 // Field knows the kinds that the kernel's own module loader applies, and PC8 for short jumps.
 //

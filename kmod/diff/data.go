@@ -168,7 +168,7 @@ func (r *Result) removed(preUsed map[*unit.Item]bool) {
 		switch {
 		case it.Kind == unit.Function:
 			r.Counts.Removed++
-			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Removed})
+			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Removed, item: it})
 		case table != "":
 			r.entryRemoved(it, table)
 		case it.Kind == unit.Anonymous && !preUsed[it] && !it.Section.Exec() && !ordinary(sec):

@@ -21,6 +21,7 @@ const (
 	Changed   Verdict = "changed"
 	New       Verdict = "new"
 	Removed   Verdict = "removed"
+	Undecided Verdict = "undecided" // see Result.Undecided
 )
 
 // Change is the verdict on one function or datum.
@@ -28,8 +29,11 @@ type Change struct {
 	Name    string  `json:"name"`
 	Kind    string  `json:"kind"` // "function" or "datum"
 	Verdict Verdict `json:"verdict"`
-	// Why tells for a changed function what differs: "code", "size", "reference to X", "entry in __bug_table", "cold part".
+	// Why tells for a changed function the first difference that was found: "code", "reference to X", ...
 	Why string `json:"why,omitempty"`
+
+	item   *unit.Item // of post; of pre when it was removed
+	reason *Reason    // nil but for changed functions
 }
 
 // Result is what differs between the two objects of a unit.
@@ -39,6 +43,9 @@ type Result struct {
 	Counts   Counts   `json:"counts"`
 	Refusals Refusals `json:"refusals,omitempty"`
 	Notes    []string `json:"notes,omitempty"` // what a reviewer should know, though it is no reason to refuse
+
+	// Undecided says that an object holds what cannot be understood: there are refusals, and no verdicts.
+	Undecided bool `json:"undecided,omitempty"`
 
 	Options   Options    `json:"-"`
 	Pre, Post *unit.Unit `json:"-"`
@@ -79,6 +86,10 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 		return nil, fmt.Errorf("%s: post: %w", name, err)
 	}
 	r.cmp = &comparer{special: map[*unit.Unit]unit.Tables{}, fresh: map[[2]*unit.Item]bool{}}
+	r.cmp.correlation = &correlation{}
+	if r.undecided() {
+		return r, nil
+	}
 	if r.cmp.correlation, err = correlate(r.Pre, r.Post); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -115,7 +126,7 @@ func (r *Result) Replaced() []*unit.Item {
 }
 
 func (r *Result) functions() error {
-	why := map[*unit.Item]string{}
+	why := map[*unit.Item]*Reason{}
 	for _, it := range r.Post.Items {
 		if it.Kind != unit.Function || r.PreOf(it) == nil {
 			continue
@@ -124,14 +135,14 @@ func (r *Result) functions() error {
 		if err != nil {
 			return err
 		}
-		if w == "" {
+		if w == nil {
 			continue
 		}
 		why[it] = w
 		// A function and the part split off it are one: replacing either replaces both.
 		for p := it.Parent; p != nil; p = p.Parent {
-			if why[p] == "" {
-				why[p] = "its part " + it.Name + " changed"
+			if why[p] == nil {
+				why[p] = &Reason{Because: PartChanged, Of: it.Name}
 			}
 		}
 	}
@@ -146,10 +157,10 @@ func (r *Result) functions() error {
 		switch pre := r.PreOf(it); {
 		case pre == nil:
 			r.Counts.New++
-			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: New})
-		case why[it] != "":
+			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: New, item: it})
+		case why[it] != nil:
 			r.Counts.Changed++
-			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Changed, Why: why[it]})
+			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Changed, Why: why[it].String(), item: it, reason: why[it]})
 			if strings.HasPrefix(pre.Section.Name, ".exit.") && !r.Options.Module {
 				r.note("%s changed: exit code of what is built in never runs", it.Name)
 				continue
@@ -163,44 +174,6 @@ func (r *Result) functions() error {
 		}
 	}
 	return nil
-}
-
-// whyChanged compares two functions and names the first difference; an empty answer means none.
-func (r *Result) whyChanged(pre, post *unit.Item) (string, error) {
-	same, err := r.cmp.function(pre, post)
-	if err != nil || same {
-		return "", err
-	}
-	if pre.Size() != post.Size() {
-		return "code", nil
-	}
-	a, err := r.Pre.Refs(pre)
-	if err != nil {
-		return "", err
-	}
-	b, err := r.Post.Refs(post)
-	if err != nil {
-		return "", err
-	}
-	if len(a) != len(b) || !r.cmp.equalOutside(pre.Bytes(), post.Bytes(), a) && !unit.SameButLines(r.Pre, r.Post, pre, post, a) {
-		return "code", nil
-	}
-	for i := range a {
-		if a[i].Offset != b[i].Offset || a[i].Type != b[i].Type || !r.cmp.target(a[i], b[i]) {
-			return "reference to " + refName(b[i]), nil
-		}
-	}
-	return "entry in a special section", nil
-}
-
-func refName(r unit.Ref) string {
-	switch {
-	case r.To != nil:
-		return r.To.Name
-	case r.External != nil:
-		return r.External.Name
-	}
-	return r.Table.Name
 }
 
 // checkReplaceable refuses functions that livepatch cannot redirect.
@@ -231,7 +204,7 @@ func (r *Result) note(format string, args ...any) {
 }
 
 func (r *Result) change(it *unit.Item, v Verdict) {
-	r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "datum", Verdict: v})
+	r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "datum", Verdict: v, item: it})
 }
 
 func (r *Result) refuse(code Code, pre *unit.Item, reason, remedy string) {

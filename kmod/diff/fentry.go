@@ -36,14 +36,14 @@ func (r *Result) hasFentry(it *unit.Item) bool {
 // until each caller can be redirected. What remains is refused later, by checkReplaceable.
 //
 // Source: include/linux/compiler_types.h, v6.1.
-func (r *Result) replaceCallers(why map[*unit.Item]string) error {
+func (r *Result) replaceCallers(why map[*unit.Item]*Reason) error {
 	callers, err := r.callers()
 	if err != nil {
 		return err
 	}
 	var work []*unit.Item
 	for _, it := range r.Post.Items {
-		if why[it] != "" {
+		if why[it] != nil {
 			work = append(work, it)
 		}
 	}
@@ -62,8 +62,8 @@ func (r *Result) replaceCallers(why map[*unit.Item]string) error {
 			if r.neverRuns(c) {
 				continue
 			}
-			if why[c] == "" && r.PreOf(c) != nil {
-				why[c] = "calls " + it.Name + ", which ftrace cannot redirect"
+			if why[c] == nil && r.PreOf(c) != nil {
+				why[c] = &Reason{Because: CalleeCarried, Of: it.Name}
 				work = append(work, c)
 			}
 		}

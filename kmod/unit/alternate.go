@@ -67,3 +67,9 @@ func (u *Unit) insn(s *elfobj.Section, at, end uint64) (arch.Insn, bool) {
 	}
 	return u.Arch.Insn(s.Data[at:end])
 }
+
+// InsnLen is the length in bytes of the instruction at an offset of a function.
+func (u *Unit) InsnLen(it *Item, off uint64) (uint64, bool) {
+	insn, ok := u.insn(it.Section, it.Start+off, it.End)
+	return uint64(insn.Len), ok && insn.Len > 0
+}

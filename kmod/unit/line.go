@@ -54,14 +54,7 @@ func (u *Unit) readLines() (t *lineTable) {
 			t = &lineTable{}
 		}
 	}()
-	at := uint64(0x1000)
-	for _, s := range u.Obj.Sections {
-		if s.Exec() {
-			t.base[s] = at
-			at = (at + s.Size() + 0xfff) &^ 0xfff // a gap, so that the end of one is not the start of the next
-			at += 0x1000
-		}
-	}
+	t.base = u.addresses()
 	rows, err := u.lineRows(t.base)
 	if err != nil {
 		return &lineTable{}
@@ -71,16 +64,24 @@ func (u *Unit) readLines() (t *lineTable) {
 	return t
 }
 
+// addresses makes up an address for each section of code.
+func (u *Unit) addresses() map[*elfobj.Section]uint64 {
+	base := map[*elfobj.Section]uint64{}
+	at := uint64(0x1000)
+	for _, s := range u.Obj.Sections {
+		if s.Exec() {
+			base[s] = at
+			at = (at + s.Size() + 0xfff) &^ 0xfff // a gap, so that the end of one is not the start of the next
+			at += 0x1000
+		}
+	}
+	return base
+}
+
 func (u *Unit) lineRows(base map[*elfobj.Section]uint64) ([]lineRow, error) {
-	section := func(name string) []byte { return u.relocated(u.Obj.Section(name), base) }
-	d, err := dwarf.New(section(".debug_abbrev"), nil, nil, section(".debug_info"), section(".debug_line"), nil, nil, section(".debug_str"))
+	d, err := u.debugInfo(base)
 	if err != nil {
 		return nil, err
-	}
-	for _, name := range []string{".debug_line_str", ".debug_str_offsets", ".debug_addr"} {
-		if err := d.AddSection(name, section(name)); err != nil {
-			return nil, err
-		}
 	}
 	var rows []lineRow
 	for r := d.Reader(); ; r.SkipChildren() {
@@ -102,6 +103,21 @@ func (u *Unit) lineRows(base map[*elfobj.Section]uint64) ([]lineRow, error) {
 			rows = append(rows, lineRow{l.Address, l.Line, l.EndSequence})
 		}
 	}
+}
+
+// debugInfo is the DWARF data of the object, code at the given addresses.
+func (u *Unit) debugInfo(base map[*elfobj.Section]uint64) (*dwarf.Data, error) {
+	section := func(name string) []byte { return u.relocated(u.Obj.Section(name), base) }
+	d, err := dwarf.New(section(".debug_abbrev"), nil, nil, section(".debug_info"), section(".debug_line"), nil, section(".debug_ranges"), section(".debug_str"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{".debug_line_str", ".debug_str_offsets", ".debug_addr", ".debug_rnglists"} {
+		if err := d.AddSection(name, section(name)); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
 }
 
 // relocated is the content of a section of debug information with its relocations applied, code at the given addresses.

@@ -108,10 +108,11 @@ func (u *Unit) resolve(ref *Ref, r elfobj.Reloc) error {
 	if it == nil {
 		it = u.behindPadding(r.Sym.Section, at)
 	}
-	if it == nil {
-		// An index that starts below the table (array[i - 1]) names a place outside every item. It is unambiguous
-		// when the section holds a single one.
-		if items := u.bySection[r.Sym.Section]; len(items) == 1 && items[0].Kind != Literal {
+	if items := u.bySection[r.Sym.Section]; it == nil && len(items) > 0 && items[0].Kind != Literal {
+		// An index that starts below the table (array[i - 1]) names a place outside every item. It is unambiguous when
+		// the section holds a single one, and as good as that in front of the first.
+		const reach = 64 // bytes
+		if len(items) == 1 || ref.BySection && at < 0 && at >= -reach {
 			it = items[0]
 		}
 	}

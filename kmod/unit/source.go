@@ -5,36 +5,47 @@ import (
 	"debug/dwarf"
 	"debug/elf"
 	"fmt"
-	"strings"
 )
 
 // Source gives file:line of an item's declaration by the object's DWARF data, or "" without any. The file is as the
-// compiler was given it. It writes the object out to let package debug/elf apply the relocations, which costs tens of
-// milliseconds: it is meant for messages.
-func (u *Unit) Source(it *Item) (place string) {
-	defer func() {
-		if recover() != nil { // debug/dwarf on an object that a strange compiler made
-			place = ""
+// compiler was given it. The first call reads all of the data, which costs tens of milliseconds: it is meant for
+// messages.
+func (u *Unit) Source(it *Item) string {
+	if u.sources == nil {
+		u.sources = map[string]string{}
+		u.readSources()
+	}
+	names := []string{}
+	for _, s := range it.Syms {
+		names = append(names, s.Name)
+	}
+	names = append(names, BaseName(it.Name))
+	if base, ok := ColdParent(it.Name); ok {
+		names = append(names, base, BaseName(base))
+	}
+	for _, name := range names {
+		if place := u.sources[name]; place != "" {
+			return place
 		}
+	}
+	return ""
+}
+
+// readSources collects the first declaration of each function and variable that has a name and a place.
+func (u *Unit) readSources() {
+	defer func() {
+		_ = recover() // debug/dwarf on an object that a strange compiler made: what was read so far counts
 	}()
 	data, err := u.dwarf()
 	if err != nil {
-		return ""
-	}
-	want := map[string]bool{BaseName(it.Name): true}
-	for _, s := range it.Syms {
-		want[s.Name] = true
-	}
-	// A function's clones and parts are declared where it is.
-	if base, _, ok := strings.Cut(it.Name, "."); ok {
-		want[base] = true
+		return
 	}
 	r := data.Reader()
 	var files []*dwarf.LineFile
 	for {
 		e, err := r.Next()
 		if err != nil || e == nil {
-			return ""
+			return
 		}
 		switch e.Tag {
 		case dwarf.TagCompileUnit:
@@ -45,8 +56,8 @@ func (u *Unit) Source(it *Item) (place string) {
 			name, _ := e.Val(dwarf.AttrName).(string)
 			file, ok := e.Val(dwarf.AttrDeclFile).(int64)
 			line, _ := e.Val(dwarf.AttrDeclLine).(int64)
-			if want[name] && ok && file >= 0 && int(file) < len(files) && files[file] != nil {
-				return fmt.Sprintf("%s:%d", files[file].Name, line)
+			if name != "" && u.sources[name] == "" && ok && file >= 0 && int(file) < len(files) && files[file] != nil {
+				u.sources[name] = fmt.Sprintf("%s:%d", files[file].Name, line)
 			}
 		}
 	}

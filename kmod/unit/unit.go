@@ -61,7 +61,9 @@ type Unit struct {
 
 	bySection map[*elfobj.Section][]*Item
 	bySymbol  map[*elfobj.Symbol]*Item
-	lines     *lineTable // nil until it is asked for
+	lines     *lineTable        // nil until it is asked for
+	inlined   *inlineTable      // the same
+	sources   map[string]string // the same
 	prefixes  map[*Item]uint64
 	// alternates and marks are sorted by place.
 	alternates map[*elfobj.Section][]span
@@ -371,15 +373,15 @@ func (u *Unit) ItemOf(s *elfobj.Symbol) *Item { return u.bySymbol[s] }
 // ItemsIn gives the items of a section in ascending order.
 func (u *Unit) ItemsIn(s *elfobj.Section) []*Item { return u.bySection[s] }
 
-// ItemAt gives the item that holds the given offset of a section, or nil. The end of the last item counts as part of
-// it, since C allows pointers there.
+// ItemAt gives the item that holds the given offset of a section, or nil. The end of an item counts as
+// part of it where no other begins, since C allows pointers there.
 func (u *Unit) ItemAt(s *elfobj.Section, off int64) *Item {
 	items := u.bySection[s]
 	i := sort.Search(len(items), func(i int) bool { return int64(items[i].Start) > off })
 	if i == 0 || off < 0 {
 		return nil
 	}
-	if it := items[i-1]; off < int64(it.End) || off == int64(it.End) && i == len(items) {
+	if it := items[i-1]; off <= int64(it.End) {
 		return it
 	}
 	return nil
