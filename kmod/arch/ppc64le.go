@@ -58,7 +58,13 @@ func (ppc64le) Field(t uint32) (Field, error) {
 	return Field{}, fmt.Errorf("relocation kind %v is not known", elf.R_PPC64(t))
 }
 
-const ppcNop = 0x60000000
+// ppcNop says whether an instruction is nop, or one of its forms that assemblers pad with: ori 0,0,0 to ori 2,2,0. That
+// of r31 is a barrier against speculation.
+func ppcNop(w uint32) bool {
+	const ori = 24
+	source, target := w>>21&31, w>>16&31
+	return w>>26 == ori && w&0xffff == 0 && source == target && target <= 2
+}
 
 // Insn: four bytes, or eight with a prefix (ISA 3.1).
 func (ppc64le) Insn(code []byte) (Insn, bool) {
@@ -66,7 +72,7 @@ func (ppc64le) Insn(code []byte) (Insn, bool) {
 		return Insn{}, false
 	}
 	w := binary.LittleEndian.Uint32(code)
-	i := Insn{Len: 4, Nop: w == ppcNop}
+	i := Insn{Len: 4, Nop: ppcNop(w)}
 	switch op, absolute := w>>26, w&2 != 0; {
 	case op == 1:
 		if len(code) < 8 {

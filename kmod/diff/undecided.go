@@ -13,7 +13,7 @@ func (r *Result) undecided() bool {
 			}
 			r.Undecided = true
 			r.Refusals = append(r.Refusals, Refusal{Code: UnknownCode, Unit: r.Unit, Subject: it.Name, Source: u.Source(it),
-				Reason: "what it refers to cannot be told: " + err.Error(), Remedy: "report this as a bug of livesplice, with the object"})
+				Reason: "what it refers to cannot be told: " + err.Error(), Remedy: "compile it with the flags of the kernel, or report this as a bug of livesplice, with the object"})
 		}
 	}
 	r.Refusals.Sort()

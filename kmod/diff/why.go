@@ -1,7 +1,10 @@
 package diff
 
 import (
+	"bytes"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"livesplice/kmod/unit"
 )
@@ -15,6 +18,7 @@ const (
 	Inlining       Because = "inlining"       // code that was inlined differs
 	CodeChanged    Because = "code"           // code differs, and no debug information tells whose it is
 	OtherReference Because = "reference"      // the same code refers to something else
+	ConstantChange Because = "constant"       // a string or another constant of its own differs
 	NewDatum       Because = "new-data"       // refers to a datum that pre does not have
 	NewFunction    Because = "new-function"   // refers to a function that pre does not have
 	CloneAppeared  Because = "clone-appeared" // refers to a new clone of a function
@@ -41,7 +45,7 @@ type Reason struct {
 // String is how the first reason is told in reports of updates.
 func (r *Reason) String() string {
 	switch r.Because {
-	case OtherReference:
+	case OtherReference, ConstantChange:
 		return "reference to " + r.Of
 	case TableEntry:
 		return "entry in a special section"
@@ -57,7 +61,8 @@ func (r *Reason) String() string {
 func (r Reason) Text() string {
 	text := map[Because]string{
 		OwnCode: "its own code", Inlining: "inlining of " + r.Of, CodeChanged: "code", OtherReference: "reference to " + r.Of,
-		NewDatum: "refers to " + r.Of + ", which is new", NewFunction: "refers to " + r.Of + ", which is new",
+		ConstantChange: "constant " + r.Of,
+		NewDatum:       "refers to " + r.Of + ", which is new", NewFunction: "refers to " + r.Of + ", which is new",
 		CloneAppeared: "clone " + r.Of + " appeared", CloneVanished: "clone " + r.Of + " vanished",
 		TableEntry: "entry in " + r.Of, PartChanged: "its part " + r.Of + " changed",
 		CalleeCarried: "calls " + r.Of + ", which ftrace cannot redirect",
@@ -91,10 +96,33 @@ func (r *Result) whyChanged(pre, post *unit.Item) (*Reason, error) {
 	}
 	for i := range a {
 		if a[i].Offset != b[i].Offset || a[i].Type != b[i].Type || !r.cmp.target(a[i], b[i]) {
-			return &Reason{Because: OtherReference, Of: refName(b[i]), At: &b[i].Offset}, nil
+			return r.whyReference(a[i], b[i]), nil
 		}
 	}
 	return &Reason{Because: TableEntry, Of: r.differingTable(pre, post)}, nil
+}
+
+// whyReference tells how two references differ.
+func (r *Result) whyReference(a, b unit.Ref) *Reason {
+	out := &Reason{Because: OtherReference, Of: refName(b), At: &b.Offset}
+	if a.To == nil || b.To == nil || !Fresh(a.To) || !Fresh(b.To) {
+		return out
+	}
+	out.Because = ConstantChange
+	if was, is := text(a.To), text(b.To); was != "" && is != "" {
+		out.Detail = was + " became " + is
+	}
+	return out
+}
+
+// text gives a string as C would write it; "" for what is no string, or a long one.
+func text(it *unit.Item) string {
+	const long = 80 // bytes
+	s, end := bytes.CutSuffix(it.Bytes(), []byte{0})
+	if !it.Section.Strings() || !end || len(s) > long || !utf8.Valid(s) {
+		return ""
+	}
+	return strconv.Quote(string(s))
 }
 
 // differingTable is the first special section in which entries of two functions differ.

@@ -5,6 +5,7 @@ import (
 	"debug/dwarf"
 	"debug/elf"
 	"fmt"
+	"strings"
 )
 
 // Source gives file:line of an item's declaration by the object's DWARF data, or "" without any. The file is as the
@@ -19,10 +20,9 @@ func (u *Unit) Source(it *Item) string {
 	for _, s := range it.Syms {
 		names = append(names, s.Name)
 	}
-	names = append(names, BaseName(it.Name))
-	if base, ok := ColdParent(it.Name); ok {
-		names = append(names, base, BaseName(base))
-	}
+	// Of clones and parts, whose names the compiler made, the function.
+	base, _, _ := strings.Cut(it.Name, ".")
+	names = append(names, BaseName(it.Name), base)
 	for _, name := range names {
 		if place := u.sources[name]; place != "" {
 			return place
