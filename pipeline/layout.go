@@ -172,7 +172,7 @@ func (p *relayout) without(ctx context.Context, shapes []shape) (gone []string, 
 	if err != nil {
 		return nil, "", err
 	}
-	r, err := diff.Compare(p.unit.Source, hybrid.obj, p.post.obj, p.unit.diffOptions())
+	r, err := diff.Compare(p.unit.Source, hybrid.obj, p.post.obj, p.diffOptions(p.unit))
 	if err != nil {
 		return nil, "", err
 	}

@@ -123,7 +123,7 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 	if err != nil {
 		return nil, err
 	}
-	r, err := diff.Compare(u.Source, pre.obj, post.obj, u.diffOptions())
+	r, err := diff.Compare(u.Source, pre.obj, post.obj, c.diffOptions(u))
 	if err != nil {
 		return nil, err
 	}
@@ -145,8 +145,8 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 	return &comparison{Result: r, warnings: w}, err
 }
 
-func (u PlannedUnit) diffOptions() diff.Options {
-	return diff.Options{Module: u.Target != vmlinux.Object}
+func (c *creation) diffOptions(u PlannedUnit) diff.Options {
+	return diff.Options{Module: u.Target != vmlinux.Object, Types: c.image}
 }
 
 // compiled is an object and what its debug information says.

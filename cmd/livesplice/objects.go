@@ -193,6 +193,7 @@ func (c *matchCmd) Run(e *env) error {
 	if err != nil {
 		return &pkgfmt.InputError{Path: k.Origin(k.Vmlinuz), Want: "a kernel image with kallsyms", Err: err}
 	}
+	u.Types = im
 	r, err := match.Match(objects[0], u, im)
 	if err != nil {
 		return err

@@ -69,6 +69,8 @@ type Options struct {
 	// Module says that the unit is part of a module. Its exit code runs when the module is unloaded; that of what is built
 	// in is not even linked.
 	Module bool
+	// Types are those of the shipped kernel, for the sizes of entries of its tables; nil when they are not known.
+	Types unit.Types
 }
 
 // Compare gives the verdict on each item of the unit named name. Errors mean that an object could not be understood;
@@ -94,6 +96,7 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	for _, u := range []*unit.Unit{r.Pre, r.Post} {
+		u.Types = opts.Types
 		if r.cmp.special[u], err = u.Tables(); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}

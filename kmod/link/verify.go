@@ -47,6 +47,9 @@ func Verify(file []byte, units []Unit, k Kernel) error {
 	if v.mod, err = unit.New(ko); err != nil {
 		return fmt.Errorf("module: %w", err)
 	}
+	if len(units) > 0 {
+		v.mod.Types = units[0].Diff.Options.Types
+	}
 	if v.tables, err = v.mod.Tables(); err != nil {
 		return fmt.Errorf("module: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // An Image is a parsed vmlinux. It keeps the bytes it was made from and hands out parts of them, so nobody may change
@@ -25,6 +26,9 @@ type Image struct {
 	first    map[string]int32
 	next     []int32  // by Symbol.Index: the next symbol of the same name, or -1
 	exports  []Export // by name
+
+	readTypes sync.Once
+	structs   map[string]uint32 // sizes in bytes by tag
 }
 
 // Parse reads a vmlinux: the stripped one out of a vmlinuz, or one from the build with everything in it. What follows

@@ -71,6 +71,21 @@ func TestShippedKernel(t *testing.T) {
 		}
 	})
 
+	t.Run("sizes of structs", func(t *testing.T) {
+		out, err := exec.Command("pahole", "-F", "btf", "--sizes", k.Vmlinux).Output()
+		if err != nil {
+			t.Fatalf("pahole (Debian package dwarves): %v", err)
+		}
+		for tag, want := range map[string]uint64{"bug_entry": 12, "jump_entry": 16, "alt_instr": 12, "exception_table_entry": 12, "paravirt_patch_site": 16} {
+			if line := fmt.Sprintf("\n%s\t%d\t", tag, want); !strings.Contains(string(out), line) {
+				t.Errorf("pahole does not say %q", line)
+			}
+			if got, ok := im.StructSize(tag); !ok || got != want {
+				t.Errorf("struct %s: %d bytes, %v, want %d", tag, got, ok, want)
+			}
+		}
+	})
+
 	t.Run("sections", func(t *testing.T) {
 		line := regexp.MustCompile(`(?m)^ +\[ *\d+\] (\S+) +(\S+) +([0-9a-f]{16}) ([0-9a-f]+) ([0-9a-f]+) [0-9a-f]+ +(W?A\w*) `)
 		var got, want []string
