@@ -179,13 +179,22 @@ func (c *creation) prepare(ctx context.Context) (string, error) {
 	return c.kernel.Compiler, nil
 }
 
-func (c *creation) readImage() error {
-	data, err := os.ReadFile(c.kernel.Vmlinux)
+func readVmlinux(k *pkgfmt.Kernel) (*vmlinux.Image, error) {
+	data, err := os.ReadFile(k.Vmlinux)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if c.image, err = vmlinux.Parse(data); err != nil {
-		return &pkgfmt.InputError{Path: c.kernel.Origin(c.kernel.Vmlinuz), Want: "a kernel image with kallsyms", Err: err}
+	im, err := vmlinux.Parse(data)
+	if err != nil {
+		return nil, &pkgfmt.InputError{Path: k.Origin(k.Vmlinuz), Want: "a kernel image with kallsyms", Err: err}
+	}
+	return im, nil
+}
+
+func (c *creation) readImage() error {
+	var err error
+	if c.image, err = readVmlinux(c.kernel); err != nil {
+		return err
 	}
 	if !c.image.HasData() {
 		return diff.Refusals{{Code: codeConfigRq, Unit: c.kernel.Release, Subject: "CONFIG_KALLSYMS_ALL",

@@ -30,6 +30,7 @@ func (c *creation) match(ctx context.Context) (string, error) {
 		if u.Match, err = match.Match(u.Diff.Unit, u.Diff.Pre, run); err != nil {
 			return "", err
 		}
+		u.Match.Target = u.Target
 		strict, byInsn, unmatched = strict+u.Match.Strict, byInsn+u.Match.ByInsn, unmatched+u.Match.Unmatched
 	}
 	var err error

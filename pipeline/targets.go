@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"livesplice/kmod/match"
 	"livesplice/kmod/module"
+	"livesplice/kmod/unit"
 	"livesplice/kmod/vmlinux"
 	"livesplice/pkgfmt"
 )
@@ -85,6 +87,55 @@ func (t *targets) open(ctx context.Context, name string) (*module.Image, error) 
 	}
 	t.images[name] = im
 	return im, nil
+}
+
+// Locate matches one unit with a shipped kernel. target is vmlinux, or a module by the name that lsmod shows; "" finds out:
+// of which no function is in vmlinux is looked for in all modules of the kernel's packages, which takes some seconds.
+// name is the unit's, for messages.
+func Locate(ctx context.Context, k *pkgfmt.Kernel, name string, u *unit.Unit, target string) (r *match.Result, err error) {
+	defer func() {
+		if err == nil {
+			r.Target = cmp.Or(target, vmlinux.Object)
+		}
+	}()
+	kernel, err := readVmlinux(k)
+	if err != nil {
+		return nil, err
+	}
+	u.Types = kernel
+	if target == "" || target == vmlinux.Object {
+		r, err = match.Match(name, u, kernel)
+		if err != nil || target != "" || r.Strict+r.ByInsn > 0 {
+			return r, err
+		}
+		if target, err = definingModule(ctx, k, u); err != nil || target == "" {
+			return r, err
+		}
+	}
+	im, err := newTargets(k, nil, nil).open(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	return match.Match(name, u, im)
+}
+
+// definingModule is the module that defines most of a unit's functions; "" if there is none, or several.
+func definingModule(ctx context.Context, k *pkgfmt.Kernel, u *unit.Unit) (string, error) {
+	ix := module.NewIndex()
+	if err := k.EveryModule(ctx, func(name, _ string, image []byte) error { return ix.Add(name, image) }); err != nil {
+		return "", err
+	}
+	var names []string
+	for _, it := range u.Items {
+		if it.Kind == unit.Function {
+			names = append(names, it.Name)
+		}
+	}
+	modules, _ := ix.DefiningMost(names)
+	if len(modules) != 1 {
+		return "", nil
+	}
+	return modules[0], nil
 }
 
 // opened are the images of all modules read so far, by name.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"livesplice/kconfig"
+	"livesplice/kmod/vmlinux"
 	"livesplice/pipeline"
 )
 
@@ -66,7 +67,11 @@ func (c *createCmd) print(e *env, res *pipeline.Result) error {
 	r := res.Report
 	fmt.Fprintf(e.stdout, "update %s for %s (build-id %s)\n", r.ID, r.Release, r.BuildID)
 	for _, u := range r.Units {
-		fmt.Fprintf(e.stdout, "%s: %d functions, %d proven by bytes, %d by instruction, %d not located\n", u.Source, u.Counts.Functions, u.Strict, u.ByInsn, u.Unmatched)
+		fmt.Fprintf(e.stdout, "%s", u.Source)
+		if u.Target != vmlinux.Object {
+			fmt.Fprintf(e.stdout, " in module %s", u.Target)
+		}
+		fmt.Fprintf(e.stdout, ": %d functions, %d proven by bytes, %d by instruction, %d not located\n", u.Counts.Functions, u.Strict, u.ByInsn, u.Unmatched)
 		for _, f := range u.Replaced {
 			fmt.Fprintf(e.stdout, "  replaces %s at %s, %d bytes: %s by %s; %s\n", f.Name, f.Address, f.Size, f.Proof, f.By, f.Why)
 		}

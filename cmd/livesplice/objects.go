@@ -12,7 +12,6 @@ import (
 	"livesplice/kmod/finding"
 	"livesplice/kmod/match"
 	"livesplice/kmod/unit"
-	"livesplice/kmod/vmlinux"
 	"livesplice/pipeline"
 	"livesplice/pipeline/cache"
 	"livesplice/pkgfmt"
@@ -157,12 +156,14 @@ func readObject(path string) (*elfobj.Object, error) {
 type matchCmd struct {
 	Args   []string `arg:"" name:"object" help:"The object; packages and folders beside it count as --kernel."`
 	Kernel []string `sep:"none" placeholder:"PATH" help:"The shipped image package, or a folder with it unpacked; may be repeated (default: what stands beside the object)."`
+	Target string   `placeholder:"NAME" help:"What the object is part of: vmlinux, or a module as lsmod shows it (default: where its functions are)."`
 	JSON   bool     `name:"json" help:"Print the result as JSON."`
 }
 
 // Help is shown by --help.
 func (matchCmd) Help() string {
-	return "Example:\n  livesplice match namei.o --kernel linux-image-6.1.0-54-amd64_6.1.190-1_amd64.deb"
+	return "Examples:\n  livesplice match namei.o --kernel linux-image-6.1.0-54-amd64_6.1.190-1_amd64.deb\n" +
+		"  livesplice match super.o --target ext4 --kernel linux-image-6.1.0-54-amd64_6.1.190-1_amd64.deb"
 }
 
 func (c *matchCmd) Run(e *env) error {
@@ -185,16 +186,7 @@ func (c *matchCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	data, err := os.ReadFile(k.Vmlinux)
-	if err != nil {
-		return err
-	}
-	im, err := vmlinux.Parse(data)
-	if err != nil {
-		return &pkgfmt.InputError{Path: k.Origin(k.Vmlinuz), Want: "a kernel image with kallsyms", Err: err}
-	}
-	u.Types = im
-	r, err := match.Match(objects[0], u, im)
+	r, err := pipeline.Locate(e.ctx, k, objects[0], u, c.Target)
 	if err != nil {
 		return err
 	}
@@ -210,7 +202,7 @@ func (c *matchCmd) Run(e *env) error {
 				fmt.Fprintf(e.stdout, "%#x %6d %s %s (%s)\n", f.Address, f.Size, f.Proof, f.Name, f.By)
 			}
 		}
-		fmt.Fprintf(e.stdout, "%d functions proven by bytes, %d by instruction, %d not located\n", r.Strict, r.ByInsn, r.Unmatched)
+		fmt.Fprintf(e.stdout, "in %s: %d functions proven by bytes, %d by instruction, %d not located\n", r.Target, r.Strict, r.ByInsn, r.Unmatched)
 	}
 	return r.Unexplained()
 }

@@ -58,6 +58,7 @@ type Function struct {
 // Result is the matching of one unit.
 type Result struct {
 	Unit      string     `json:"unit"`
+	Target    string     `json:"target,omitempty"` // "vmlinux", or the module, when the caller says it
 	Functions []Function `json:"functions"`
 	Strict    int        `json:"strict"`
 	ByInsn    int        `json:"instruction"`
