@@ -27,6 +27,13 @@ func entryOf(u *unit.Unit, it *unit.Item) *unit.Item {
 	return refs[0].To
 }
 
+// neverCalled says whether a section holds exit calls of what is built in, which the last link discards.
+//
+// Source: include/asm-generic/vmlinux.lds.h, EXIT_CALL in COMMON_DISCARDS, v5.10 to v7.0.
+func (r *Result) neverCalled(section string) bool {
+	return section == ".exitcall.exit" && !r.Options.Module
+}
+
 // entryRemoved deals with an entry of pre that post does not have. The running kernel keeps it. That does no harm where
 // it only lets others use a function or datum, and post still has that: modules go on calling what they called.
 func (r *Result) entryRemoved(it *unit.Item, holds string) {

@@ -19,7 +19,7 @@ func (r *Result) data() error {
 		return err
 	}
 	for _, it := range r.Post.Items {
-		if it.Kind != unit.Datum && it.Kind != unit.Anonymous {
+		if it.Kind != unit.Datum && it.Kind != unit.Anonymous || r.neverCalled(it.Section.Name) {
 			continue
 		}
 		if pre := r.PreOf(it); pre == nil {
@@ -160,7 +160,7 @@ func (r *Result) pairedDatum(pre, it *unit.Item, used bool) {
 
 func (r *Result) removed(preUsed map[*unit.Item]bool) {
 	for _, it := range r.Pre.Items {
-		if r.cmp.postOf[it] != nil || it.Kind == unit.Literal {
+		if r.cmp.postOf[it] != nil || it.Kind == unit.Literal || r.neverCalled(it.Section.Name) {
 			continue
 		}
 		sec := it.Section.Name

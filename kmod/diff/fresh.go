@@ -28,6 +28,10 @@ const dynamicDebug = "__dyndbg"
 // Source: include/linux/once.h, v5.10 to v7.0.
 const onceDone = "___done"
 
+// compoundLiteral is the compiler's name of an object without a name in C, (struct s){ 1 } outside of functions. A constant
+// one is told by its content alone.
+const compoundLiteral = "__compound_literal"
+
 // Fresh says whether included code gets its own copy of a datum instead of a reference to the original. Unnamed data
 // is fresh when nobody can write to it; data of no size has no content that could be shared.
 func Fresh(it *unit.Item) bool {
@@ -44,7 +48,7 @@ func Fresh(it *unit.Item) bool {
 			return sec == dynamicDebug // elsewhere it is a variable that happens to be called so
 		}
 		once := (sec == ".data.once" || sec == ".data..once") && base != onceDone
-		return once || freshNames[base] || it.Size() == 0
+		return once || freshNames[base] || it.Size() == 0 || base == compoundLiteral && !it.Writable()
 	}
 	return false
 }
