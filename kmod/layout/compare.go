@@ -77,11 +77,22 @@ func fields(pre, post []Member) []Field {
 		}
 	}
 	for j, n := range post {
-		if !taken[j] && n.Name != "" {
+		if !taken[j] && n.Name != "" && !secondName(n, pre, post, partner) {
 			out = append(out, Field{Post: &post[j]})
 		}
 	}
 	return append(out, moved...)
+}
+
+// secondName says whether a new member is another name of one that stays: `union { T *dev; T __rcu *dev_rcu; }` in the place
+// of `T *dev`. That changes no more than a new name would.
+func secondName(n Member, pre, post []Member, partner []int) bool {
+	for i, m := range pre {
+		if m.Name != "" && partner[i] >= 0 && m.place() == post[partner[i]].place() && m.place() == n.place() && m.sameType(n) {
+			return true
+		}
+	}
+	return false
 }
 
 // place is where a member is.

@@ -71,6 +71,13 @@ func TestCompare(t *testing.T) {
 			"struct s: member f1 changes from bit 192 (unsigned int, 3 of its bits) to bit 192 (unsigned int, 4 of its bits), member f2 changes from bit 195 (unsigned int, 5 of its bits) to bit 196 (unsigned int, 4 of its bits)"},
 		{"bit field moved", `struct inner { int a; int b; }; struct s { char c; struct inner in; union { long l; void *p; }; unsigned f2 : 5, f1 : 3; }; int use(struct s *s) { return s->f2; }`,
 			"struct s: member f1 moves from bit 192 to 197, and 1 more"},
+		{"second name", `struct inner { int a; union { int b; int alias; }; }; int use(struct inner *i) { return i->alias; }`, ""},
+		{"second name of another type", `struct inner { int a; union { int b; float alias; }; }; int use(struct inner *i) { return i->alias; }`,
+			"struct inner: member alias is new at byte 4 (float, 4 bytes)"},
+		{"second name of a part", `struct inner { int a; union { int b; short alias; }; }; int use(struct inner *i) { return i->alias; }`,
+			"struct inner: member alias is new at byte 4 (short int, 2 bytes)"},
+		{"second name in the place of one that moves", `struct inner { int alias; int a; }; int use(struct inner *i) { return i->alias; }`,
+			"struct inner: member b is gone from byte 4 (int, 4 bytes), member alias is new at byte 0 (int, 4 bytes), member a moves from byte 0 to 4"},
 		{"in an anonymous union", `struct inner { int a; int b; }; struct s { char c; struct inner in; union { long l; void *p; int more[4]; }; unsigned f1 : 3, f2 : 5; }; int use(struct s *s) { return s->more[1]; }`,
 			"struct s: size 32 to 40 bytes, member more is new at byte 16 (int[4], 16 bytes), member f1 moves from bit 192 to 256, and 1 more"},
 	} {
