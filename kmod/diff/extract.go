@@ -57,6 +57,13 @@ func (r *Result) Extract(names Names) (*Extract, error) {
 		placed: map[*unit.Item]*elfobj.Symbol{}, sections: map[string]*elfobj.Section{}, needs: map[string]*elfobj.Symbol{}, entryAt: map[entryKey]uint64{}, labels: map[*unit.Item]*elfobj.Symbol{}, defined: map[string]bool{}}
 	x.ext = &Extract{Unit: r.Unit, Obj: x.out}
 	x.include()
+	if x.loadRuntimeConstants() {
+		var err error
+		if r.cmp.special[r.Post], err = r.Post.Tables(); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Unit, err)
+		}
+		x.include()
+	}
 	for _, it := range x.items {
 		x.place(it)
 	}
@@ -107,7 +114,7 @@ type extractor struct {
 // include finds what must be carried: the replaced functions and, from there, all that has no place in the running
 // kernel.
 func (x *extractor) include() {
-	x.carried = map[*unit.Item]bool{}
+	x.carried, x.items = map[*unit.Item]bool{}, nil
 	var visit func(it *unit.Item)
 	visit = func(it *unit.Item) {
 		if x.carried[it] {

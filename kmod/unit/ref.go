@@ -23,6 +23,9 @@ func (u *Unit) Refs(it *Item) ([]Ref, error) {
 	return refs, nil
 }
 
+// Forget lets Refs read the references of an item anew, after its section was changed.
+func (u *Unit) Forget(it *Item) { it.refs, it.refsRead = nil, false }
+
 // RefsIn gives the references in [start, end) of any section, special sections included; offsets count from start,
 // which must be the start of an instruction when the section holds code.
 func (u *Unit) RefsIn(s *elfobj.Section, start, end uint64) ([]Ref, error) {

@@ -27,3 +27,14 @@ struct static_key { int enabled; void *entries; };
 #elif defined(__s390x__)
 #include "machine/s390x.h"
 #endif
+
+/* arch/x86/include/asm/runtime-const.h since 6.11: values that the kernel writes into its own code at boot. */
+#define runtime_const_ptr(sym) ({ \
+	__typeof__(sym) value; \
+	asm("mov %1,%0\n1:\n.pushsection runtime_ptr_" #sym ",\"a\"\n\t.long 1b - 8 - .\n.popsection" \
+	    : "=r" (value) : "i" (0x0123456789abcdefUL)); \
+	value; })
+#define runtime_const_shift_right_32(number, sym) ({ \
+	unsigned int value = (number); \
+	asm("shrl $12,%k0\n1:\n.pushsection runtime_shift_" #sym ",\"a\"\n\t.long 1b - 1 - .\n.popsection" : "+r" (value)); \
+	value; })
