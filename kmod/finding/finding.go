@@ -19,6 +19,7 @@ const (
 	LockAdded        Code = "lock-added"           // replaced code takes a lock in more places than the old code
 	LockRemoved      Code = "lock-removed"         // replaced code takes a lock in fewer places than the old code
 	SleepsForever    Code = "sleeps-forever"       // tasks wait in a replaced function for as long as it takes
+	ExportRemoved    Code = "export-removed"       // an exported symbol is gone, and stays in the running kernel
 	AddressHandedOut Code = "address-handed-out"   // something may keep pointers into the update
 )
 
@@ -73,6 +74,7 @@ func Look(r *diff.Result) (Warnings, error) {
 	l.locks()
 	l.sleeps()
 	l.handouts()
+	l.exports()
 	l.found.Sort()
 	return l.found, nil
 }

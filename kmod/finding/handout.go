@@ -33,6 +33,16 @@ func (l *look) handouts() {
 	}
 }
 
+// exports warns of exported functions and data that the patch removes. The callers in the kernel's tree are changed by
+// the same patch, or the tree would not build; modules from elsewhere, and those that the patch forgets, use the old ones.
+func (l *look) exports() {
+	for _, it := range l.WithoutExport() {
+		l.found = append(l.found, Warning{Code: ExportRemoved, Unit: l.Unit, Subject: it.Name, Source: l.Pre.Source(it),
+			Reason: "it is exported and no longer there; the running kernel keeps it as it is",
+			Remedy: "see that the patch changes all its callers: those that it does not change use the old code"})
+	}
+}
+
 // onlyInUpdate says whether an item that brought code refers to has no place in the running kernel, and a name.
 func (l *look) onlyInUpdate(it *unit.Item) bool {
 	switch it.Kind {

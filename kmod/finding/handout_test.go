@@ -30,3 +30,10 @@ func TestHandouts(t *testing.T) {
 		})
 	}
 }
+
+// TestExports warns of an exported function that goes, and not of one whose export alone goes.
+func TestExports(t *testing.T) {
+	const table = `asm(".section \"___ksymtab+f\",\"a\"\n.long f - .\n.long 0,0\n.previous\n"); asm(".section \"___ksymtab_gpl+g\",\"a\"\n.long g - .\n.long 0,0\n.previous\n");`
+	check(t, look(t, `int f(int n) { return source(n); } int g(int n) { return source(n + 1); }`+table, `int f(int n) { return source(n); }`),
+		[]string{"export-removed g: it is exported and no longer there; the running kernel keeps it as it is"})
+}

@@ -1,4 +1,4 @@
-/* An export that goes: the running kernel keeps it, which is harmless while its function is there, and is not when it goes too. */
+/* An export that goes: the running kernel keeps it, whether its function stays or goes too. */
 #include "../kernel.h"
 
 #define EXPORT(sym) asm(".section \"___ksymtab+" #sym "\",\"a\"\n\t.balign 4\n\t.long " #sym " - .\n\t.long 0\n\t.long 0\n\t.previous\n")
