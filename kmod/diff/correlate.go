@@ -38,9 +38,17 @@ func (c *correlation) pair(pre, post *unit.Item) {
 	c.preOf[post], c.postOf[pre] = pre, post
 }
 
-// numbered says whether the compiler appended a number to a datum's name, which then tells nothing.
+// numbered says whether a datum is a static local, of which several can have one name: the compiler appended a number,
+// which tells nothing. clang gives the first none, and puts the function's name in front: f.count, f.count.3.
 func numbered(it *unit.Item) bool {
-	return it.Kind == unit.Datum && unit.BaseName(it.Name) != it.Name
+	base := unit.BaseName(it.Name)
+	return it.Kind == unit.Datum && (base != it.Name || strings.Contains(base, "."))
+}
+
+// variableName is the name of a static local in the source.
+func variableName(it *unit.Item) string {
+	base := unit.BaseName(it.Name)
+	return base[strings.LastIndexByte(base, '.')+1:]
 }
 
 // exact pairs items of equal name, but for data whose names carry a compiler's number. Within a unit names are unique. An
@@ -123,7 +131,7 @@ func (c *correlation) staticLocals() error {
 		return g
 	}
 	key := func(it *unit.Item, users string) string {
-		return unit.BaseName(it.Name) + "\x00" + it.Section.Type.String() + "\x00" + users
+		return variableName(it) + "\x00" + it.Section.Type.String() + "\x00" + users
 	}
 	for _, it := range c.pre.Items {
 		if numbered(it) && !Fresh(it) {
@@ -163,13 +171,13 @@ func (c *correlation) staticLocals() error {
 func (c *correlation) restOfStatics(pre, post []*unit.Item, shared func(pre, post *unit.Item) bool) {
 	preBy, postBy := map[string][]*unit.Item{}, map[string]int{}
 	for _, it := range pre {
-		preBy[unit.BaseName(it.Name)] = append(preBy[unit.BaseName(it.Name)], it)
+		preBy[variableName(it)] = append(preBy[variableName(it)], it)
 	}
 	for _, it := range post {
-		postBy[unit.BaseName(it.Name)]++
+		postBy[variableName(it)]++
 	}
 	for _, it := range post {
-		base := unit.BaseName(it.Name)
+		base := variableName(it)
 		switch candidates := preBy[base]; {
 		case len(candidates) == 0:
 		case len(candidates) == 1 && postBy[base] == 1 && shared(candidates[0], it):
@@ -186,11 +194,11 @@ func (c *correlation) changedScope() {
 	vanished := map[string]bool{}
 	for _, it := range c.pre.Items {
 		if it.Kind == unit.Datum && !Fresh(it) && c.postOf[it] == nil {
-			vanished[unit.BaseName(it.Name)] = true
+			vanished[variableName(it)] = true
 		}
 	}
 	for _, it := range c.post.Items {
-		if it.Kind == unit.Datum && !Fresh(it) && c.preOf[it] == nil && vanished[unit.BaseName(it.Name)] {
+		if it.Kind == unit.Datum && !Fresh(it) && c.preOf[it] == nil && vanished[variableName(it)] {
 			c.ambiguous[it] = true
 		}
 	}

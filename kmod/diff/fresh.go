@@ -53,11 +53,22 @@ func Fresh(it *unit.Item) bool {
 	return false
 }
 
-// freshBase strips the compiler's number; __UNIQUE_ID_ddebug123 and __UNIQUE_ID___already_done45 keep what macros named.
+// freshBase gives what macros or the compiler named, where a datum is of that kind: without the compiler's number, without
+// what __UNIQUE_ID puts around it (__UNIQUE_ID_ddebug123), and without the function that clang names (f.descriptor,
+// __func__.f). Of any other datum it is the name without the number.
 func freshBase(name string) string {
-	base := unit.BaseName(name)
-	if !freshNames[base] && !debugSite[base] {
-		base = strings.TrimPrefix(base, "__UNIQUE_ID_")
+	head, tail, dotted := strings.Cut(name, ".")
+	candidates := []string{name, tail, head}
+	if !dotted {
+		candidates = candidates[:1]
 	}
-	return base
+	for _, c := range candidates {
+		base := unit.BaseName(c)
+		for _, b := range []string{base, strings.TrimPrefix(base, "__UNIQUE_ID_")} {
+			if freshNames[b] || debugSite[b] {
+				return b
+			}
+		}
+	}
+	return strings.TrimPrefix(unit.BaseName(name), "__UNIQUE_ID_")
 }
