@@ -29,6 +29,7 @@ func (r *Result) data() error {
 		}
 	}
 	r.removed(preUsed)
+	r.commonData()
 	r.refuseUnknownSections()
 	return nil
 }

@@ -35,23 +35,29 @@ func TestCases(t *testing.T) {
 				t.Parallel()
 				post := m.Object(t, filepath.Join(dir, "post.c"))
 				got := report(t, m, m.Object(t, filepath.Join(dir, "pre.c")), post, strings.HasPrefix(filepath.Base(dir), "module-"))
-				if *update {
-					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(file)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got != string(want) {
-					t.Errorf("got:\n%s\nwant:\n%s", got, want)
-				}
+				heldTo(t, file, got)
 				if m.Name != objtest.X86.Name { // those of x86-64: TestIdentity
 					identical(t, post, m.Object(t, filepath.Join(dir, "post.c")))
 				}
 			})
 		}
+	}
+}
+
+// heldTo holds a text against a file, or writes it with -update.
+func heldTo(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
 

@@ -26,10 +26,10 @@ func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit
 		}
 		x.cannot(NotExtractable, in, "refers to "+ref.Table.Name, "report this as a bug of livesplice, with the patch")
 		return
-	case ref.To == nil && ref.External.Shndx == elf.SHN_UNDEF:
+	case ref.To == nil && (ref.External.Shndx == elf.SHN_UNDEF || x.keptCommon(ref.External)):
 		rel.Sym = x.need(nil, ref.External.Name, ref.External.Type)
 	case ref.To == nil:
-		x.cannot(NotExtractable, in, "refers to "+ref.External.Name+", an absolute or common symbol", "define it in a source file, or reboot into a fixed kernel")
+		x.cannot(NotExtractable, in, "refers to "+ref.External.Name+", an absolute symbol or a new common one", "define it in a source file, or reboot into a fixed kernel")
 		return
 	case x.cmp.ambiguous[ref.To]:
 		x.cannot(AmbiguousStatic, ref.To, "which variable of this name in the running kernel it is, if any, cannot be told from the functions that use it",

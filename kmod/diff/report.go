@@ -170,6 +170,9 @@ func (r *Result) verdicts() []itemVerdict {
 	for _, it := range r.Pre.Items {
 		add(r.Pre, it, true)
 	}
+	if !r.Undecided {
+		out = append(out, r.commonVerdicts()...)
+	}
 	return out
 }
 

@@ -1,0 +1,52 @@
+package diff_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"livesplice/kmod/elfobj"
+	"livesplice/kmod/unit/objtest"
+)
+
+// TestCompilers compares objects of compilers that the tests do not install, and assembly in the shapes of old ones;
+// testdata/compilers/README.md says where they come from.
+func TestCompilers(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(objtest.Folder(t), "../compilers/*/*/want.txt"))
+	if err != nil || len(files) < 40 {
+		t.Fatalf("%d cases, %v", len(files), err)
+	}
+	for _, file := range files {
+		dir := filepath.Dir(file)
+		t.Run(filepath.Base(filepath.Dir(dir))+"/"+filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			pre, post := object(t, dir, "pre"), object(t, dir, "post")
+			heldTo(t, file, report(t, objtest.X86, pre, post, false))
+			identical(t, post, object(t, dir, "post"))
+		})
+	}
+}
+
+// object reads name.o of a folder, or assembles its name.s.
+func object(t *testing.T, dir, name string) *elfobj.Object {
+	t.Helper()
+	path := filepath.Join(dir, name+".o")
+	if source := filepath.Join(dir, name+".s"); exists(source) {
+		path = filepath.Join(t.TempDir(), name+".o")
+		objtest.Run(t, "binutils", "as", "-o", path, source)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := elfobj.Read(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
