@@ -45,3 +45,20 @@ func TestAtLeast(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseRelease(f *testing.F) {
+	f.Add("6.1.0-54-amd64", "Linux version 6.1.0-54-amd64 (x) (gcc) #1 SMP PREEMPT_DYNAMIC Debian 6.1.190-1 (2026-10-16)")
+	f.Add("7.2-rc1+", "")
+	f.Fuzz(func(t *testing.T, release, banner string) {
+		r, err := ParseRelease(release, banner)
+		if err != nil {
+			return
+		}
+		if r.String() != release || len(release) > MaxRelease {
+			t.Errorf("%q became %+v", release, r)
+		}
+		if !r.AtLeast(r.Major, r.Minor) || r.AtLeast(r.Major, r.Minor+1) || r.AtLeast(r.Major+1, 0) {
+			t.Errorf("%+v: AtLeast", r)
+		}
+	})
+}

@@ -26,7 +26,9 @@ type figures struct {
 
 	Absent      []finding `json:"absent"`      // functions that the link left out
 	Unexplained []finding `json:"unexplained"` // functions that should have been proven
-	Failed      []finding `json:"failed"`      // units that could not be compiled, read or matched at all
+	Shift       bool      `json:"shift,omitempty"`
+	Shifted     []finding `json:"shifted,omitempty"` // functions and data that an empty line on top of the unit changes
+	Failed      []finding `json:"failed"`            // units that could not be compiled, read or matched at all
 }
 
 // tally counts functions.
@@ -77,7 +79,7 @@ func (f *figures) add(o rebuild.Owner, r *match.Result) {
 }
 
 func (f *figures) sort() {
-	for _, list := range [][]finding{f.Absent, f.Unexplained, f.Failed} {
+	for _, list := range [][]finding{f.Absent, f.Unexplained, f.Shifted, f.Failed} {
 		slices.SortFunc(list, func(a, b finding) int {
 			return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Function, b.Function))
 		})
@@ -108,7 +110,10 @@ func (f *figures) table() string {
 		row("  not there: "+reason, func(t tally) int { return t.Absent[reason] })
 	}
 	row("  unexplained", func(t tally) int { return t.Unexplained })
-	for _, list := range [][]finding{f.Unexplained, f.Failed} {
+	if f.Shift {
+		line("changed by an empty line on top %24d", len(f.Shifted))
+	}
+	for _, list := range [][]finding{f.Unexplained, f.Shifted, f.Failed} {
 		for _, one := range list {
 			line("%s: %s", strings.Trim(one.Target+" "+one.Unit+" "+one.Function, " "), one.Why)
 		}

@@ -2,6 +2,9 @@
 // of the modules from the source as shipped, matches every function with the shipped binaries, and prints a table of what
 // is proven, by which proof, and why anything is not. It ends with 1 if a function is neither proven nor explained.
 //
+// With -shift each unit is compiled once more with an empty line on top, so that every __LINE__ in it is another, and both
+// objects are compared: nothing may count as changed.
+//
 // The kernel is the newest of the Debian archive's 6.1, or the packages that flags name.
 package main
 
@@ -32,6 +35,7 @@ func main() {
 	flag.StringVar(&o.of, "of", "all", "sample the units of `what`: vmlinux, modules or all")
 	flag.IntVar(&o.sample, "sample", 200, "how many `units` to take, 0 for all")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the sample")
+	flag.BoolVar(&o.shift, "shift", false, "also compile each unit with an empty line on top, which must be no change")
 	asJSON := flag.Bool("json", false, "print the figures as JSON, with every function that is not proven")
 	flag.Parse()
 	if flag.NArg() > 0 || o.sample < 0 || !slices.Contains([]string{"all", "vmlinux", "modules"}, o.of) || (o.source == "") != (len(o.kernel) == 0) {
@@ -47,6 +51,9 @@ func main() {
 	if n := len(f.Unexplained) + len(f.Failed); err == nil && n > 0 {
 		err = fmt.Errorf("%d functions and units are neither proven nor explained", n)
 	}
+	if n := len(f.Shifted); err == nil && n > 0 {
+		err = fmt.Errorf("%d functions and data are changed by an empty line", n)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "matching:", err)
 		os.Exit(1)
@@ -58,10 +65,11 @@ type options struct {
 	kernel                        []string
 	sample                        int
 	seed                          uint64
+	shift                         bool
 }
 
 func measured(ctx context.Context, o options) (figures, error) {
-	f := figures{Date: time.Now().UTC().Format(time.DateOnly), Of: o.of, Sample: o.sample, Seed: o.seed}
+	f := figures{Date: time.Now().UTC().Format(time.DateOnly), Of: o.of, Sample: o.sample, Seed: o.seed, Shift: o.shift}
 	if o.source == "" {
 		kernels, err := archive.Kernels(ctx, o.series)
 		if err != nil {

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
+	"livesplice/kmod/diff"
 	"livesplice/kmod/elfobj"
 	"livesplice/kmod/match"
 	"livesplice/kmod/module"
@@ -182,10 +184,48 @@ func (w *work) one(ctx context.Context, o rebuild.Owner) error {
 	if err := r.Conflicts(); err != nil {
 		return failed(err)
 	}
+	var shifted []finding
+	if w.f.Shift {
+		if shifted, err = w.shifted(ctx, o, parsed); err != nil {
+			return failed(err)
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.f.add(o, r)
+	w.f.Shifted = append(w.f.Shifted, shifted...)
 	return nil
+}
+
+// shifted compiles a unit with an empty line on top, and gives what counts as changed by it.
+func (w *work) shifted(ctx context.Context, o rebuild.Owner, pre *elfobj.Object) (found []finding, err error) {
+	text, err := os.ReadFile(filepath.Join(w.tree.Source, o.Source))
+	if err != nil {
+		return nil, err
+	}
+	obj, err := w.tree.Compile(ctx, o.Unit, map[string][]byte{o.Source: append([]byte("\n"), text...)})
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(obj.Path)
+	if err != nil {
+		return nil, err
+	}
+	post, err := elfobj.Read(data)
+	if err != nil {
+		return nil, err
+	}
+	d, err := diff.Compare(o.Source, pre, post, diff.Options{Module: o.Kind == rebuild.InModule})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range d.Changes {
+		found = append(found, finding{Unit: o.Unit, Target: o.Target, Function: c.Name, Why: fmt.Sprint(c)})
+	}
+	for _, r := range d.Refusals {
+		found = append(found, finding{Unit: o.Unit, Target: o.Target, Function: r.Subject, Why: r.String()})
+	}
+	return found, nil
 }
 
 func say(what string) { fmt.Fprintln(os.Stderr, "matching:", what) }

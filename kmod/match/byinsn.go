@@ -73,6 +73,9 @@ func (w *walk) step(refs *[]unit.Ref) *difference {
 	}
 	site := w.site(*refs)
 	if p.Nop && !site {
+		if len(*refs) > 0 && (*refs)[0].Offset < w.i+uint64(p.Len) {
+			return &difference{reason: "a reference in an instruction that does nothing"}
+		}
 		w.runAt[w.i] = w.j
 		w.i += uint64(p.Len)
 		return nil

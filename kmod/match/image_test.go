@@ -47,7 +47,7 @@ SECTIONS {
 `
 
 // link compiles units by file name and links them in the order given.
-func link(t *testing.T, units ...[2]string) *image {
+func link(t testing.TB, units ...[2]string) *image {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "script"), []byte(script), 0o644); err != nil {
@@ -66,7 +66,7 @@ func link(t *testing.T, units ...[2]string) *image {
 	return open(t, filepath.Join(dir, "image"))
 }
 
-func open(t *testing.T, path string) *image {
+func open(t testing.TB, path string) *image {
 	t.Helper()
 	f, err := elf.Open(path)
 	if err != nil {

@@ -133,7 +133,14 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, s := range im.symbols {
 			im.Bytes(s.Addr, 16)
+			im.Place(s)
+			im.Globals(s.Name)
+			im.Freed(s.Addr)
 			im.SymPos(s)
+		}
+		im.Release()
+		if err := NewIndex().Add("m", data); err != nil {
+			t.Errorf("a module that has an image has no place in the index: %v", err)
 		}
 	})
 }

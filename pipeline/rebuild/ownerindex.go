@@ -67,10 +67,15 @@ func parseListing(out string) listing {
 			l.other = words
 		case "hostprogs":
 			l.hostprogs = words
-		case "part-y":
-			l.partsY[words[0]] = words[1:]
-		case "part-m":
-			l.partsM[words[0]] = words[1:]
+		case "part-y", "part-m":
+			if len(words) == 0 {
+				continue // of an object without a name
+			}
+			parts := l.partsY
+			if key == "part-m" {
+				parts = l.partsM
+			}
+			parts[words[0]] = words[1:]
 		}
 	}
 	return l
