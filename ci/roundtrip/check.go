@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"livesplice/kmod/diff"
 	"livesplice/kmod/elfobj"
 	"livesplice/pkgfmt"
 )
@@ -71,6 +72,9 @@ func (c *check) one(ctx context.Context, path string, image []byte, sampled bool
 	if err := sameObject(image, written); err != nil {
 		found("written back: %v", err)
 	}
+	if err := noChange(path, obj, image); err != nil {
+		found("compared with itself: %v", err)
+	}
 	if sampled {
 		differ, err := readelfDiffers(ctx, image, written)
 		if err != nil {
@@ -83,9 +87,28 @@ func (c *check) one(ctx context.Context, path string, image []byte, sampled bool
 	return nil
 }
 
+// noChange compares an object with the same bytes read anew.
+func noChange(path string, pre *elfobj.Object, image []byte) error {
+	post, err := elfobj.Read(image)
+	if err != nil {
+		return err
+	}
+	d, err := diff.Compare(path, pre, post, diff.Options{Module: true})
+	if err != nil {
+		return err
+	}
+	if len(d.Refusals) > 0 {
+		return d.Refusals
+	}
+	if len(d.Changes) > 0 {
+		return fmt.Errorf("%v", d.Changes)
+	}
+	return nil
+}
+
 func (c *check) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d modules, %.1f MB: read and written back, %d of them compared by readelf too: %d findings\n",
+	fmt.Fprintf(&b, "%s: %d modules, %.1f MB: read, written back, and compared with themselves; %d written back compared by readelf too: %d findings\n",
 		c.release, c.modules, float64(c.bytes)/1e6, c.readelf, len(c.findings))
 	for _, f := range c.findings {
 		b.WriteString(f + "\n")

@@ -90,3 +90,32 @@ func indexOf(t *testing.T, r *diff.Result, name string, n int) int {
 	t.Fatalf("no %q", name)
 	return 0
 }
+
+// TestBesideArrays: what counts from a place in front of an array is that array's where its neighbours are as before, and
+// anybody's where it is far away.
+func TestBesideArrays(t *testing.T) {
+	const code = `
+static char small[3] = { 1 };
+static long large[9] = { 1 };
+int near(int n) { return small[n & 1]++ + large[n - 1]++; }
+int distant(int n) { return small[n & 1]++ + large[n - 100]++; }
+`
+	pre := linked(t, code)
+	identical(t, pre, linked(t, code))
+	for _, c := range []struct{ function, from, to, want string }{
+		{"near", "large[n - 1]++", "large[n - 1]--", ""},
+		{"distant", "large[n - 100]++", "large[n - 100]--", "whether it refers to"},
+	} {
+		r, err := diff.Compare("linked.c", pre, linked(t, strings.Replace(code, c.from, c.to, 1)), diff.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Replaced(); len(got) != 1 || got[0].Name != c.function || len(r.Refusals) > 0 {
+			t.Errorf("%s: replaced %v, refused %v", c.function, got, r.Refusals)
+		}
+		_, err = r.Extract(diff.Names{Prefix: "u0"})
+		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.function, err, c.want)
+		}
+	}
+}

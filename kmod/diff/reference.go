@@ -108,6 +108,12 @@ func (x *extractor) edge(ref unit.Ref) bool {
 	}
 	i := slices.Index(items, it)
 	place := int64(it.Start) + ref.ToOffset
+	if ref.ToOffset < -reach || place > int64(it.End)+reach {
+		return true // an index of any of them
+	}
+	if i > 0 && ref.ToOffset < 0 && !x.sameDistance(items[i-1], it) || i+1 < len(items) && place > int64(it.End) && !x.sameDistance(it, items[i+1]) {
+		return true // in the padding between two
+	}
 	if i > 0 {
 		if prev := items[i-1]; prev.Size() > scalar && !Fresh(prev) && int64(prev.End) == place && !x.sameDistance(prev, it) {
 			return true

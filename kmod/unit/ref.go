@@ -3,6 +3,7 @@ package unit
 import (
 	"debug/elf"
 	"fmt"
+	"sort"
 
 	"livesplice/kmod/elfobj"
 )
@@ -111,17 +112,32 @@ func (u *Unit) resolve(ref *Ref, r elfobj.Reloc) error {
 	if it == nil {
 		it = u.behindPadding(r.Sym.Section, at)
 	}
-	if items := u.bySection[r.Sym.Section]; it == nil && len(items) > 0 && items[0].Kind != Literal {
-		// An index that starts below the table (array[i - 1]) names a place outside every item. It is unambiguous when
-		// the section holds a single one, and as good as that in front of the first.
-		const reach = 64 // bytes
-		if len(items) == 1 || ref.BySection && at < 0 && at >= -reach {
-			it = items[0]
-		}
+	if it == nil {
+		it = u.beside(r.Sym.Section, at, ref.BySection)
 	}
 	if it == nil {
 		return fmt.Errorf("reference to %q%+d, where nothing is defined", r.Sym, r.Addend)
 	}
 	ref.To, ref.ToOffset = it, place-int64(it.Start)
 	return nil
+}
+
+// beside gives the item that a place outside every item is counted from, or nil: array[i - 1] is compiled to a place in
+// front of the array, and array[i + n] to one behind it. It is unambiguous when the section holds a single item; where a
+// relocation counts from the section's start, the nearer of the two neighbours is taken, the one behind first.
+func (u *Unit) beside(s *elfobj.Section, at int64, bySection bool) *Item {
+	items := u.bySection[s]
+	switch {
+	case len(items) == 0 || items[0].Kind == Literal:
+		return nil
+	case len(items) == 1:
+		return items[0]
+	case !bySection:
+		return nil
+	}
+	i := sort.Search(len(items), func(i int) bool { return int64(items[i].Start) > at })
+	if i == 0 || i < len(items) && int64(items[i].Start)-at <= at-int64(items[i-1].End) {
+		return items[i]
+	}
+	return items[i-1]
 }
