@@ -11,11 +11,11 @@ func FuzzMachines(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, code []byte, kind uint32, name string) {
 		a := []Arch{x86{}, aarch64{}, ppc64le{}, s390x{}}[which%4]
 		if i, ok := a.Insn(code); ok && (i.Len < 1 || i.Len > len(code) || i.Jump && i.Call) {
-			t.Fatalf("%s: % x: %+v", a.Name(), code, i)
+			t.Fatalf("%T: % x: %+v", a, code, i)
 		}
 		a.Disassemble(code, 1<<63)
 		if f, err := a.Field(kind); err == nil && (f.Size < 0 || f.Size > 8) {
-			t.Fatalf("%s: relocation kind %d: %+v", a.Name(), kind, f)
+			t.Fatalf("%T: relocation kind %d: %+v", a, kind, f)
 		}
 		a.Table(name)
 		a.Mapping(name)

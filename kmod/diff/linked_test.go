@@ -97,8 +97,8 @@ func TestBesideArrays(t *testing.T) {
 	const code = `
 static char small[3] = { 1 };
 static long large[9] = { 1 };
-int near(int n) { return small[n & 1]++ + large[n - 1]++; }
-int distant(int n) { return small[n & 1]++ + large[n - 100]++; }
+long near(long n) { return small[n & 1]++ + large[n - 1]++; }
+long distant(long n) { return small[n & 1]++ + large[n - 100]++; }
 `
 	pre := linked(t, code)
 	identical(t, pre, linked(t, code))
