@@ -31,7 +31,7 @@ func (l *look) balances(kind *lock, before, after *holding) {
 		}
 		was, known := before.net(pre)
 		is, alsoKnown := after.net(it)
-		if !known || !alsoKnown || was == is || was.conditional() || is.conditional() {
+		if !known || !alsoKnown || was == is || was.vague() || is.vague() {
 			continue
 		}
 		l.warn(LockBalance, it, fmt.Sprintf("returns with the %s taken %s times since its entry, the old code %s times (%s); of this unit, %s",
@@ -152,11 +152,12 @@ func (s levels) String() string {
 	return strings.Join(out, " or ")
 }
 
-// conditional says whether the set has numbers on both sides of 0: the function asks twice whether to take the lock, which
-// ways through its code that no variable's value allows make of one question.
-func (s levels) conditional() bool {
+// vague says that a set tells nothing: it has numbers on both sides of 0, or more than two. Then the function asks the same
+// question twice, whether to take the lock and whether to release it, and the ways through its code combine the answers as
+// no run of it does; or it calls something that takes locks and is not known here.
+func (s levels) vague() bool {
 	const below = levels(1)<<lowest - 1
-	return s&below != 0 && s&^(below<<1|1) != 0
+	return bits.OnesCount16(uint16(s)) > 2 || s&below != 0 && s&^(below<<1|1) != 0
 }
 
 // plus adds each number of one set to each of another. What leaves the range is dropped: a loop that only takes locks.

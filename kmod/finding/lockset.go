@@ -17,12 +17,15 @@ type lock struct {
 // lockKinds are the locks that are known.
 //
 // Source: include/linux/{spinlock_api_smp,rwlock_api_smp,mutex,rwsem,semaphore,ww_mutex,rtmutex,percpu-rwsem,rcupdate,srcu,
-// rtnetlink,console,cpuhplock,pagemap,buffer_head,bottom_half}.h and include/net/sock.h, v5.10 to v7.0.
+// rtnetlink,mm,memcontrol,oom,sched/signal,console,cpu,cpuhplock,bottom_half}.h, include/net/sock.h and kernel/sched/sched.h, v5.10
+// to v7.0.
 var lockKinds = []lock{
 	{name: "spinlock",
 		acquire: []string{"_raw_spin_lock", "_raw_spin_lock_bh", "_raw_spin_lock_irq", "_raw_spin_lock_irqsave", "_raw_spin_lock_nested",
-			"_raw_spin_lock_bh_nested", "_raw_spin_lock_irqsave_nested", "_raw_spin_lock_nest_lock", "rt_spin_lock", "rt_spin_lock_nested"},
-		try:     []string{"_raw_spin_trylock", "_raw_spin_trylock_bh", "rt_spin_trylock", "_atomic_dec_and_lock", "_atomic_dec_and_lock_irqsave", "refcount_dec_and_lock", "refcount_dec_and_lock_irqsave"},
+			"_raw_spin_lock_bh_nested", "_raw_spin_lock_irqsave_nested", "_raw_spin_lock_nest_lock", "task_rq_lock", "__task_rq_lock", "folio_lruvec_lock", "folio_lruvec_lock_irq", "folio_lruvec_lock_irqsave",
+			"rt_spin_lock", "rt_spin_lock_nested"},
+		try: []string{"_raw_spin_trylock", "_raw_spin_trylock_bh", "__lock_task_sighand", "find_lock_task_mm", "__pte_offset_map_lock", "__get_locked_pte", "follow_pte",
+			"rt_spin_trylock", "_atomic_dec_and_lock", "_atomic_dec_and_lock_irqsave", "refcount_dec_and_lock", "refcount_dec_and_lock_irqsave"},
 		release: []string{"_raw_spin_unlock", "_raw_spin_unlock_bh", "_raw_spin_unlock_irq", "_raw_spin_unlock_irqrestore", "rt_spin_unlock"}},
 	{name: "rwlock, for reading",
 		acquire: []string{"_raw_read_lock", "_raw_read_lock_bh", "_raw_read_lock_irq", "_raw_read_lock_irqsave"}, try: []string{"_raw_read_trylock"},

@@ -131,12 +131,13 @@ func TestCompareUnnamed(t *testing.T) {
 }
 
 func TestCompareConstants(t *testing.T) {
-	const before = `enum e { A, B, C, __E_MAX }; enum { ALONE = 4 }; int f(enum e e) { return e == B ? ALONE : C; }`
+	const before = `enum e { A, B, C, __E_MAX }; enum { NR_FIRST, ALONE = 4 }; int f(enum e e) { return e == B ? ALONE : C; }`
 	for _, c := range []struct{ name, post, want string }{
 		{"same", before, ""},
 		{"appended before the count", `enum e { A, B, C, D, __E_MAX }; enum { ALONE = 4 }; int f(enum e e) { return e == B ? ALONE : C; }`, ""},
 		{"inserted", `enum e { A, Z, B, C, __E_MAX }; enum { ALONE = 5 }; int f(enum e e) { return e == B ? ALONE : C; }`, "ALONE changes from 4 to 5, B changes from 1 to 2, C changes from 2 to 3"},
 		{"removed", `enum e { B, C, __E_MAX }; enum { ALONE = 4 }; int f(enum e e) { return e == B ? ALONE : C; }`, "B changes from 1 to 0, C changes from 2 to 1, __E_MAX changes from 3 to 2"},
+		{"a count in front of others", `enum e { A, B, C, __E_MAX }; enum { ONE, NR_FIRST, ALONE = 4 }; int f(enum e e) { return e == B ? ALONE : C; }`, "NR_FIRST changes from 0 to 1"},
 		{"many", `enum e { Z, A, B, C, __E_MAX }; enum { ALONE = 3 }; int f(enum e e) { return e == B ? ALONE : C; }`, "ALONE changes from 4 to 3, A changes from 0 to 1, B changes from 1 to 2, and 1 more"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
