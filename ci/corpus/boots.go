@@ -205,8 +205,8 @@ func summary(verdicts []verdict) string {
 		}
 	}
 	var s strings.Builder
-	fmt.Fprintf(&s, "loaded, seen patched, undone and unloaded in a VM, kernel log clean: %d of %d\n", well, len(verdicts))
-	fmt.Fprintf(&s, "  %-50s %6d\n", "of these patched a second time as the module came", late)
-	fmt.Fprintf(&s, "  %-50s %6d\n", "of these with a module that does not load in the VM", absent)
+	fmt.Fprintf(&s, "in a VM: loaded, seen patched, undone, unloaded, kernel log clean: %d of %d\n", well, len(verdicts))
+	fmt.Fprintf(&s, "  %-52s %4d\n", "of these, patched once more as their module came", late)
+	fmt.Fprintf(&s, "  %-52s %4d\n", "of these, the module does not load in the VM", absent)
 	return s.String()
 }

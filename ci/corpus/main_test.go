@@ -33,15 +33,15 @@ func TestSmallCorpus(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		".c files that differ                    4",
-		"  not part of the kernel or a module      1",
-		"  needs other files                     1",
-		"  buildable                             2",
-		"    of these with headers               1",
-		"    spliced                             1",
-		"    no object change                    1",
-		"    failed                              0",
-		"loaded, seen patched, undone and unloaded in a VM, kernel log clean: 1 of 1",
+		".c files that differ                        4",
+		"  not part of the kernel or a module         1",
+		"  needs other files                          1",
+		"  buildable                                  2",
+		"    of these with headers                    1",
+		"    spliced                                  1",
+		"    no object change                         1",
+		"    failed                                   0",
+		"in a VM: loaded, seen patched, undone, unloaded, kernel log clean: 1 of 1",
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("no line %q in\n%s", want, text)
@@ -148,9 +148,9 @@ func TestBadFlags(t *testing.T) {
 }
 
 func TestSummary(t *testing.T) {
-	const want = `loaded, seen patched, undone and unloaded in a VM, kernel log clean: 3 of 4
-  of these patched a second time as the module came       1
-  of these with a module that does not load in the VM      1
+	const want = `in a VM: loaded, seen patched, undone, unloaded, kernel log clean: 3 of 4
+  of these, patched once more as their module came        1
+  of these, the module does not load in the VM            1
 `
 	if got := summary([]verdict{{}, {Late: []string{"a"}}, {Absent: []string{"b"}}, {Problems: []string{"c"}, Late: []string{"d"}}}); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -177,23 +177,26 @@ func TestTable(t *testing.T) {
 	}}
 	const want = `source 6.1.1-1 to 6.1.2-1, kernel 6.1.0-1-amd64 (6.1.1-1), sample of 7, seed 3
 
-.c files that differ                   10
-taken                                  10
-  not part of the kernel or a module      2
-  needs other files                     1
-  buildable                             7
-    of these with headers               1
-    spliced                             3
-    no object change                    1
-    refused                             3
-    no match                            0
-    failed                              0
+.c files that differ                       10
+taken                                      10
+  not part of the kernel or a module        2
+  needs other files                         1
+  buildable                                 7
+    of these with headers                   1
+    spliced                                 3
+    no object change                        1
+    refused                                 3
+    no match                                0
+    failed                                  0
 refused by code
-  init-code                             2
-  init-code layout-changed              1
-of 6 that change object code (all), 3 are spliced: 50.0 %
-of 4 that change object code (vmlinux), 2 are spliced: 50.0 %
-of 2 that change object code (modules), 1 are spliced: 50.0 %
+  init-code                                 2
+  init-code layout-changed                  1
+spliced of those that change object code
+  all                               3 of    6   50.0 %
+  vmlinux                           2 of    4   50.0 %
+  modules                           1 of    2   50.0 %
+  the file alone                    2 of    5   40.0 %
+  with headers                      1 of    1  100.0 %
 `
 	if got := r.Table(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -35,7 +35,7 @@ func (r *Result) Count(o Outcome) int {
 func (r *Result) Table() string {
 	var b strings.Builder
 	row := func(indent int, name string, n int) {
-		fmt.Fprintf(&b, "%s%-*s %6d\n", strings.Repeat("  ", indent), 34-2*indent, name, n)
+		fmt.Fprintf(&b, "%s%-*s %6d\n", strings.Repeat("  ", indent), 38-2*indent, name, n)
 	}
 	fmt.Fprintf(&b, "source %s to %s, kernel %s", r.Old, r.New, r.Release)
 	if r.Kernel != "" {
@@ -80,6 +80,7 @@ func (r *Result) Table() string {
 	}) {
 		row(1, k, byCode[k])
 	}
+	b.WriteString("spliced of those that change object code\n")
 	for _, part := range []struct {
 		text string
 		of   func(Entry) bool
@@ -87,10 +88,12 @@ func (r *Result) Table() string {
 		{"all", func(Entry) bool { return true }},
 		{"vmlinux", func(e Entry) bool { return slices.Contains(e.Targets, "vmlinux") }},
 		{"modules", func(e Entry) bool { return !slices.Contains(e.Targets, "vmlinux") }},
+		{"the file alone", func(e Entry) bool { return len(e.Headers) == 0 }},
+		{"with headers", func(e Entry) bool { return len(e.Headers) > 0 }},
 	} {
 		changed, spliced := r.share(part.of)
 		if changed > 0 {
-			fmt.Fprintf(&b, "of %d that change object code (%s), %d are spliced: %.1f %%\n", changed, part.text, spliced, 100*float64(spliced)/float64(changed))
+			fmt.Fprintf(&b, "  %-30s %4d of %4d  %5.1f %%\n", part.text, spliced, changed, 100*float64(spliced)/float64(changed))
 		}
 	}
 	return b.String()
