@@ -51,22 +51,7 @@ func (c *creation) match(ctx context.Context) (string, error) {
 	if c.debug, err = c.checkDebugInfo(ctx); err != nil {
 		return "", err
 	}
-	c.noteReload()
 	return fmt.Sprintf("%d functions proven by bytes, %d by instruction, %d not located%s", strict, byInsn, unmatched, c.debug), nil
-}
-
-// noteReload tells of kernels that keep an unloaded module's late references in the update, and fail to write them anew.
-//
-// Source: clear_relocate_add, arch/x86/kernel/module.c, since v6.3.
-func (c *creation) noteReload() {
-	if len(c.image.Lookup("clear_relocate_add")) > 0 {
-		return
-	}
-	for _, o := range c.link.Objects() {
-		if o.Name != vmlinux.Object {
-			c.stages.Note("module %s: once unloaded, this kernel (before Linux 6.3) loads it again only after the update is undone", o.Name)
-		}
-	}
 }
 
 // freed refuses references to what the kernel frees after boot, or once a module is loaded: vmlinux's symbols stay in
@@ -124,11 +109,13 @@ func (c *creation) updateID() (string, error) {
 
 // linkModule lets kbuild link the module, then writes its livepatch relocations.
 func (c *creation) linkModule(ctx context.Context) (string, error) {
-	src, err := c.link.Source(c.id, c.kernel.Release, c.description(), !c.opts.Stack)
+	if err := c.link.ForgetUnloaded(c.image); err != nil {
+		return "", err
+	}
+	files, err := c.link.Sources(c.id, c.kernel.Release, c.description(), !c.opts.Stack)
 	if err != nil {
 		return "", err
 	}
-	files := map[string][]byte{"main.c": src}
 	for i, u := range c.units {
 		if files[fmt.Sprintf("u%d.o", i)], err = u.Extract.Obj.Write(); err != nil {
 			return "", err

@@ -29,8 +29,14 @@ func TestModules(t *testing.T) {
 	g.expect("zram", "cat /sys/block/zram0/disksize", "0 of zram, 42")
 	g.sh("echo 1M > /sys/block/zram0/disksize")
 	g.expect("zram's import", "cut -c1-16 /sys/block/zram0/mm_stat", "spliced        0")
-	g.expect("zram is not pinned", "rmmod zram && echo gone", "gone")
-	patched("zram is unloaded", "ext4/patched:1\nvmlinux/patched:1\nzram/patched:0")
+	for range 2 {
+		g.expect("zram is not pinned", "rmmod zram && echo gone", "gone")
+		patched("zram is unloaded", "ext4/patched:1\nvmlinux/patched:1\nzram/patched:0")
+		g.sh("modprobe zram")
+		patched("zram is loaded again", "ext4/patched:1\nvmlinux/patched:1\nzram/patched:1")
+		g.expect("zram, loaded again", "cat /sys/block/zram0/disksize", "0 of zram, 42")
+	}
+	g.sh("rmmod zram")
 	g.quiet("while the update was applied")
 
 	g.sh("splicectl undo " + u.id)

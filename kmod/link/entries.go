@@ -85,7 +85,7 @@ func tableNames(maps ...map[string][]unit.Entry) []string {
 
 // own are the functions and data of the module that are not of any unit: those of its source file and of modpost.
 var own = map[string]bool{"livesplice_init": true, "livesplice_exit": true, "init_module": true, "cleanup_module": true,
-	"livesplice_patch": true, objectArray: true, "__this_module": true, "____versions": true}
+	"livesplice_patch": true, objectArray: true, unloaded: true, "__this_module": true, "____versions": true}
 
 // rest looks at what no unit accounts for: functions that are listed though nothing changed them, items and table
 // entries without a counterpart, and the sites of static calls, which objtool adds.
@@ -96,7 +96,7 @@ func (v *verifier) rest(list map[vmlinux.At]*listed) (errs []error) {
 		}
 	}
 	for _, it := range v.mod.Items {
-		known := v.back[it] != nil || own[it.Name] || strings.HasPrefix(it.Name, functionArrays) || it.Kind == unit.Literal || strings.HasPrefix(it.Name, "__UNIQUE_ID_") ||
+		known := v.back[it] != nil || own[root(it).Name] || strings.HasPrefix(it.Name, functionArrays) || it.Kind == unit.Literal || strings.HasPrefix(it.Name, "__UNIQUE_ID_") ||
 			it.Section.Name == ".return_sites" || it.Section.Type == elf.SHT_NOTE
 		if !known && (it.Kind == unit.Function || it.Kind == unit.Datum) {
 			errs = append(errs, fmt.Errorf("module: %s %s in section %s is not part of any unit", it.Kind, it, it.Section.Name))

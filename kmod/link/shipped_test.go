@@ -229,8 +229,11 @@ func (m *made) link() (err error) {
 	if m.plan, err = link.NewPlan(moduleName, m.units); err != nil {
 		return err
 	}
-	files := map[string][]byte{}
-	if files["main.c"], err = m.plan.Source("test", m.k.Release, "test of the module's makers", true); err != nil {
+	if err := m.plan.ForgetUnloaded(m.k.image); err != nil {
+		return err
+	}
+	files, err := m.plan.Sources("test", m.k.Release, "test of the module's makers", true)
+	if err != nil {
 		return err
 	}
 	for i, u := range m.units {

@@ -41,6 +41,8 @@ type Plan struct {
 	Splices []Splice
 	// Symbols says for each undefined symbol of the extracts what it stands for.
 	Symbols map[string]Symbol
+	// Clears says that the module itself clears what is written into it for a patched module, when that is unloaded.
+	Clears bool
 }
 
 // Symbol is what an undefined symbol of the extracts stands for.
@@ -146,15 +148,45 @@ func newGlobals(units []Unit) map[string]bool {
 	return out
 }
 
-//go:embed module.c.tmpl
+//go:embed kernel/module.c.tmpl
 var moduleSource string
 
 var moduleTemplate = template.Must(template.New("module.c").Funcs(template.FuncMap{"quote": strconv.Quote}).Parse(moduleSource))
 
-// Source is the C file of the module. release is the kernel's uname -r, for the module's description.
-func (p *Plan) Source(id, release, description string, replace bool) ([]byte, error) {
+//go:embed kernel/unload.c
+var unloadSource []byte
+
+// unloaded is the function in unload.c.
+const unloaded = "livesplice_unloaded"
+
+// ForgetUnloaded has the module clear by itself what the kernel writes into it for a patched module, when that is
+// unloaded. Since Linux 6.3 the kernel does so. It asks the shipped vmlinux for that, and for what doing it needs.
+//
+// Source: clear_relocate_add, arch/x86/kernel/module.c, since v6.3.
+func (p *Plan) ForgetUnloaded(kernel match.Run) error {
+	p.Clears = len(kernel.Lookup("clear_relocate_add")) == 0 && slices.ContainsFunc(p.Splices, func(s Splice) bool { return s.Place.Object != vmlinux.Object })
+	if !p.Clears {
+		return nil
+	}
+	for _, name := range []string{"text_poke", "text_mutex"} {
+		found := kernel.Globals(name)
+		if len(found) != 1 {
+			return fmt.Errorf("symbol %q: %d in the shipped kernel, want one, to clear references to modules that are unloaded", name, len(found))
+		}
+		p.Symbols[name] = Symbol{Binding: match.Binding{Place: found[0], By: "name"}, Patched: vmlinux.Object}
+	}
+	return nil
+}
+
+// Sources are the C files of the module, by name. release is the kernel's uname -r, for the module's description.
+func (p *Plan) Sources(id, release, description string, replace bool) (map[string][]byte, error) {
+	data := map[string]any{"ID": id, "Release": release, "Description": description, "Objects": p.Objects(), "VMLinux": vmlinux.Object, "Replace": replace}
+	files := map[string][]byte{}
+	if p.Clears {
+		data["Unloaded"], files["unload.c"] = unloaded, unloadSource
+	}
 	var b bytes.Buffer
-	err := moduleTemplate.Execute(&b, map[string]any{"ID": id, "Release": release, "Description": description, "Objects": p.Objects(), "VMLinux": vmlinux.Object,
-		"Replace": replace})
-	return b.Bytes(), err
+	err := moduleTemplate.Execute(&b, data)
+	files["main.c"] = b.Bytes()
+	return files, err
 }
