@@ -14,7 +14,11 @@ type comparer struct {
 	special map[*unit.Unit]unit.Tables
 	// fresh remembers comparisons of unnamed data; an entry that is being computed counts as equal, which ends cycles.
 	fresh map[[2]*unit.Item]bool
+	depth int // of fresh data that refers to fresh data
 }
+
+// maxDepth bounds how far chains of unnamed data are followed. Those behind it count as different.
+const maxDepth = 1000
 
 // function says whether two functions, with the entries of special sections that belong to them, are the same.
 // Parts moved out of the hot path are items of their own.
@@ -116,6 +120,11 @@ func (c *comparer) sameFresh(a, b *unit.Item) bool {
 	if known, ok := c.fresh[key]; ok {
 		return known
 	}
+	if c.depth >= maxDepth {
+		return false
+	}
+	c.depth++
+	defer func() { c.depth-- }()
 	c.fresh[key] = true
 	same, err := c.content(a, b)
 	switch {

@@ -115,31 +115,32 @@ type extractor struct {
 // kernel.
 func (x *extractor) include() {
 	x.carried, x.items = map[*unit.Item]bool{}, nil
-	var visit func(it *unit.Item)
-	visit = func(it *unit.Item) {
-		if x.carried[it] {
-			return
+	var found []*unit.Item // and not looked at yet
+	visit := func(it *unit.Item) {
+		if !x.carried[it] {
+			x.carried[it] = true
+			found = append(found, it)
 		}
-		x.carried[it] = true
+	}
+	for _, it := range append(x.Replaced(), x.NewGlobals()...) {
+		visit(it)
+	}
+	for len(found) > 0 {
+		it := found[len(found)-1]
+		found = found[:len(found)-1]
 		for _, c := range it.Children {
 			visit(c)
 		}
 		refs, err := x.Post.Refs(it)
 		if err != nil {
 			x.cannot(UnknownCode, it, err.Error(), "report this as a bug of livesplice, with the object")
-			return
+			continue
 		}
 		x.visitRefs(refs, visit)
 		for _, e := range x.cmp.special[x.Post][it] {
 			x.visitRefs(e.Refs, visit)
 			x.visitRefs(e.Replacement.Refs, visit)
 		}
-	}
-	for _, it := range x.Replaced() {
-		visit(it)
-	}
-	for _, it := range x.NewGlobals() {
-		visit(it)
 	}
 	for _, it := range x.Post.Items {
 		if x.carried[it] {

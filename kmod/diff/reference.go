@@ -3,7 +3,7 @@ package diff
 import (
 	"debug/elf"
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 
 	"livesplice/kmod/elfobj"
@@ -106,7 +106,7 @@ func (x *extractor) edge(ref unit.Ref) bool {
 	if !ref.BySection || it.Kind != unit.Datum || len(items) < 2 {
 		return false
 	}
-	i := slices.Index(items, it)
+	i := sort.Search(len(items), func(i int) bool { return items[i].Start >= it.Start })
 	place := int64(it.Start) + ref.ToOffset
 	if ref.ToOffset < -reach || place > int64(it.End)+reach {
 		return true // an index of any of them

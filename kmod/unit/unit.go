@@ -166,12 +166,15 @@ func New(obj *elfobj.Object) (*Unit, error) {
 			continue
 		}
 		if table, ok := a.Table(s.Name); ok && s.Type != elf.SHT_NOBITS {
-			u.addLiterals(s, table.Sizes[0])
+			err = u.addLiterals(s, table.Sizes[0])
 		} else if s.Flags&elf.SHF_MERGE != 0 && s.EntSize > 0 && s.Type != elf.SHT_NOBITS {
-			u.addLiterals(s, s.EntSize)
+			err = u.addLiterals(s, s.EntSize)
 		} else if Piecewise(s.Name) {
 			u.addPieces(s)
-		} else if err := u.addItems(s, symbols[s]); err != nil {
+		} else {
+			err = u.addItems(s, symbols[s])
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -278,12 +281,15 @@ func (u *Unit) addLabelled(s *elfobj.Section, syms []*elfobj.Symbol) error {
 }
 
 func (u *Unit) addGap(s *elfobj.Section, from, to uint64) {
-	for _, a := range u.alternates[s] {
-		if a.start >= from && a.end <= to {
-			u.addGap(s, from, a.start)
-			from = a.end
-		}
+	spans := u.alternates[s]
+	for i := sort.Search(len(spans), func(i int) bool { return spans[i].start >= from }); i < len(spans) && spans[i].end <= to; i++ {
+		u.addPiece(s, from, spans[i].start)
+		from = max(from, spans[i].end)
 	}
+	u.addPiece(s, from, to)
+}
+
+func (u *Unit) addPiece(s *elfobj.Section, from, to uint64) {
 	if from >= to {
 		return
 	}
@@ -329,10 +335,16 @@ func zero(s *elfobj.Section, from, to uint64) bool {
 	return true
 }
 
+// maxItems bounds what a unit takes in memory: far more than the largest object of a kernel has.
+const maxItems = 1 << 21
+
 // addLiterals makes an item of each entry of a mergeable section. Symbols in such sections are the assembler's own.
-func (u *Unit) addLiterals(s *elfobj.Section, size uint64) {
+func (u *Unit) addLiterals(s *elfobj.Section, size uint64) error {
 	n := uint64(len(s.Data))
 	for at := uint64(0); at < n; {
+		if len(u.Items) >= maxItems {
+			return fmt.Errorf("section %q: more than %d entries, strings and constants of the object counted together", s.Name, maxItems)
+		}
 		end := min(at+size, n)
 		if s.Strings() {
 			for end < n && !zero(s, end-size, end) {
@@ -342,6 +354,7 @@ func (u *Unit) addLiterals(s *elfobj.Section, size uint64) {
 		u.add(&Item{Kind: Literal, Name: fmt.Sprintf("%s+%#x", s.Name, at), Section: s, Start: at, End: end})
 		at = end
 	}
+	return nil
 }
 
 func (u *Unit) add(it *Item) {
