@@ -61,7 +61,7 @@ func (c *comparer) references(a, b []unit.Ref) bool {
 		return false
 	}
 	for i := range a {
-		if a[i].Offset != b[i].Offset || a[i].Type != b[i].Type || !c.target(a[i], b[i]) {
+		if a[i].Offset != b[i].Offset || !c.pre.SameReloc(a[i].Type, b[i].Type) || !c.target(a[i], b[i]) {
 			return false
 		}
 	}

@@ -95,7 +95,7 @@ func (r *Result) whyChanged(pre, post *unit.Item) (*Reason, error) {
 		return &Reason{Because: CodeChanged}, nil
 	}
 	for i := range a {
-		if a[i].Offset != b[i].Offset || a[i].Type != b[i].Type || !r.cmp.target(a[i], b[i]) {
+		if a[i].Offset != b[i].Offset || !r.Pre.SameReloc(a[i].Type, b[i].Type) || !r.cmp.target(a[i], b[i]) {
 			return r.whyReference(a[i], b[i]), nil
 		}
 	}

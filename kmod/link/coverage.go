@@ -173,7 +173,7 @@ func (c *plainly) refs(a, b []unit.Ref) bool {
 		return false
 	}
 	for i := range a {
-		if a[i].Offset != b[i].Offset || a[i].Type != b[i].Type || !c.target(a[i], b[i]) {
+		if a[i].Offset != b[i].Offset || !c.Diff.Pre.SameReloc(a[i].Type, b[i].Type) || !c.target(a[i], b[i]) {
 			return false
 		}
 	}

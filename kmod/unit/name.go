@@ -30,7 +30,11 @@ func BaseName(name string) string {
 	if strings.HasPrefix(name, "__UNIQUE_ID_") {
 		// The second number is that of a static local that a macro named with __UNIQUE_ID.
 		keep, _ := cutNumber(name)
-		return strings.TrimRight(keep, digits)
+		// Since 6.17 an underscore stands before the first. Source: include/linux/compiler.h, v6.12 and v7.2.
+		return strings.TrimSuffix(strings.TrimRight(keep, digits), "_")
+	}
+	if of, ok := strings.CutSuffix(name, ".cold"); ok && of != "" {
+		return BaseName(of) + ".cold" // foo.isra.0.cold is the part of a clone
 	}
 	kinds := "" // of clones: they stay, their numbers go
 	for {

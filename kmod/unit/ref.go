@@ -24,6 +24,13 @@ func (u *Unit) Refs(it *Item) ([]Ref, error) {
 	return refs, nil
 }
 
+// SameReloc says whether two kinds of relocation mean the same in a kernel. On x86-64, which it is depends on whether the
+// assembler knew the callee to be of this file: a kernel has no PLT.
+func (u *Unit) SameReloc(a, b uint32) bool {
+	near := func(t uint32) bool { return t == uint32(elf.R_X86_64_PC32) || t == uint32(elf.R_X86_64_PLT32) }
+	return a == b || u.Obj.Machine == elf.EM_X86_64 && near(a) && near(b)
+}
+
 // Forget lets Refs read the references of an item anew, after its section was changed.
 func (u *Unit) Forget(it *Item) { it.refs, it.refsRead = nil, false }
 

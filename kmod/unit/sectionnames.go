@@ -56,7 +56,7 @@ var sectionRows = []struct {
 	{".modinfo __modver", Section{Use: BootTable, Holds: "module information"}},
 	{"_ftrace_events _ftrace_eval_map", Section{Use: BootTable, Holds: "trace event"}},
 	{"_ftrace_branch _ftrace_annotated_branch", Section{Use: BootTable, Holds: "branch profile"}},
-	{"__tracepoints __tracepoints_ptrs __tracepoints_strings __tracepoint_check __bpf_raw_tp_map", Section{Use: BootTable, Holds: "tracepoint"}},
+	{"__tracepoints __tracepoints_ptrs __tracepoints_strings __bpf_raw_tp_map", Section{Use: BootTable, Holds: "tracepoint"}},
 	{"__tracepoint_str __trace_printk_fmt", Section{Use: BootTable, Holds: "trace string"}},
 	{"__syscalls_metadata", Section{Use: BootTable, Holds: "system call"}},
 	{"__dyndbg_classes", Section{Use: BootTable, Holds: "class of dynamic debug messages"}},
@@ -82,8 +82,8 @@ var sectionRows = []struct {
 	{"_kprobe_blacklist", Section{Use: LateTable, Holds: "entry of the kprobe blacklist"}},
 	{"_error_injection_whitelist", Section{Use: LateTable, Holds: "entry of the error injection list"}},
 
-	// Nothing to code that runs: pointers that keep symbols alive, an index of messages for user space, unwind tables
+	// Nothing to code that runs: names of the tracepoints that are used, for a check of the build (6.19), pointers that keep symbols alive, an index of messages for user space, unwind tables
 	// that the last link discards, what the last link and modpost add to modules.
-	{".discard .discard.addressable .discard.annotate_data ___kentry+* .no_trim_symbol .printk_index .comment .eh_frame .gnu.* .gnu_debuglink .llvm* .note.* .BTF __versions __version_ext_* " +
+	{".discard .discard.addressable .discard.annotate_data ___kentry+* .no_trim_symbol __tracepoint_check .printk_index .comment .eh_frame .gnu.* .gnu_debuglink .llvm* .note.* .BTF __versions __version_ext_* " +
 		".klp.* .init.klp_* .codetag.*", Section{Use: Dropped}},
 }

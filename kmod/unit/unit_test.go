@@ -15,8 +15,9 @@ import (
 func TestNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"f": "f", "f.cold": "f.cold", "f.isra.0": "f.isra", "f.part.3": "f.part", "f.constprop.0.isra.0": "f.constprop.isra",
-		"f.isra.0.cold": "f.isra.0.cold", "count.12": "count", "f.llvm.123456": "f.llvm", "__UNIQUE_ID_x123": "__UNIQUE_ID_x",
-		"__UNIQUE_ID_ddebug251.7": "__UNIQUE_ID_ddebug", "__func__.0": "__func__", "crc32": "crc32", "v4l2": "v4l2",
+		"f.isra.0.cold": "f.isra.cold", "f.isra.0.cold.3": "f.isra.cold", ".cold": ".cold", "count.12": "count", "f.llvm.123456": "f.llvm", "__UNIQUE_ID_x123": "__UNIQUE_ID_x",
+		"__UNIQUE_ID_ddebug251.7": "__UNIQUE_ID_ddebug", "__UNIQUE_ID_ddebug_251.7": "__UNIQUE_ID_ddebug", "__UNIQUE_ID_x_123": "__UNIQUE_ID_x",
+		"__func__.0": "__func__", "crc32": "crc32", "v4l2": "v4l2",
 	} {
 		if got := unit.BaseName(name); got != want {
 			t.Errorf("BaseName(%q) = %q, want %q", name, got, want)

@@ -1,0 +1,4 @@
+/* A static variable becomes global, and a global one static: they stay what they are. */
+#include "../kernel.h"
+int a = 5; static int b = 6;
+int f(int n) { return n + a++ + b++ + 1; }
