@@ -162,7 +162,7 @@ type matchCmd struct {
 
 // Help is shown by --help.
 func (matchCmd) Help() string {
-	return "Examples:\n  livesplice match namei.o --kernel linux-image-6.1.0-54-amd64_6.1.190-1_amd64.deb\n" +
+	return "Example:\n  livesplice match namei.o --kernel linux-image-6.1.0-54-amd64_6.1.190-1_amd64.deb\n" +
 		"  livesplice match super.o --target ext4 --kernel linux-image-6.1.0-54-amd64_6.1.190-1_amd64.deb"
 }
 
