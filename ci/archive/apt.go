@@ -39,6 +39,14 @@ Dir::Cache::srcpkgcache "";
 Dir::State::status "/dev/null";
 `
 
+// sourceList in a folder of package lists takes the place of the machine's sources.
+const sourceList = "sources.list"
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 // apt runs one of apt's programs on the lists in dir (as made by fillLists), and returns its output.
 func apt(ctx context.Context, dir, workdir, program string, args ...string) (string, error) {
 	opts := []string{
@@ -48,18 +56,21 @@ func apt(ctx context.Context, dir, workdir, program string, args ...string) (str
 		"-o", "Dir::Cache=" + filepath.Join(dir, "cache"),
 		"-q",
 	}
+	if list := filepath.Join(dir, sourceList); exists(list) {
+		opts = append(opts, "-o", "Dir::Etc::sourcelist="+list, "-o", "Dir::Etc::sourceparts=/dev/null")
+	}
 	res, err := process.Run(ctx, process.Cmd{Path: program, Args: append(opts, args...), Dir: workdir, Limit: 256 << 20})
 	return string(res.Stdout), err
 }
 
-// fillLists makes a lists folder out of the sources that the machine has configured: apt.conf, state/lists, cache.
-func fillLists(ctx context.Context, dir string) error {
+// fillLists makes a lists folder: apt.conf with the given content, state/lists, cache.
+func fillLists(ctx context.Context, dir, conf string) error {
 	for _, d := range []string{"state/lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "apt.conf"), []byte(aptConf), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "apt.conf"), []byte(conf), 0o644); err != nil {
 		return err
 	}
 	_, err := apt(ctx, dir, "", "apt-get", "update")

@@ -20,6 +20,7 @@ const DownloadsVar = "LIVESPLICE_DOWNLOADS"
 // Archive is the Debian archive as this machine's apt sees it, with a download folder.
 type Archive struct {
 	cache *cache.Cache
+	suite string // "": what the machine has configured
 
 	// Tests have no mirror, and put something else here.
 	configured func(ctx context.Context) (string, error)
@@ -38,7 +39,21 @@ func Open(dir string) (*Archive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("download folder: %w", err)
 	}
-	return &Archive{cache: c, configured: configured, update: fillLists}, nil
+	return &Archive{cache: c, configured: configured, update: func(ctx context.Context, dir string) error { return fillLists(ctx, dir, aptConf) }}, nil
+}
+
+// OpenSuite is Open for one suite ("trixie", "sid") of Debian, from the mirror that the machine has configured for its own
+// release.
+func OpenSuite(dir, suite string) (*Archive, error) {
+	if !suiteRE.MatchString(suite) {
+		return nil, fmt.Errorf("suite %q: not a name", suite)
+	}
+	a, err := Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &suiteSource{own: a, suite: suite}
+	return &Archive{cache: a.cache, suite: suite, configured: s.configured, update: s.update}, nil
 }
 
 // Dir is the download folder: $LIVESPLICE_DOWNLOADS, or <user cache dir>/livesplice/downloads.

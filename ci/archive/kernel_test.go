@@ -21,8 +21,8 @@ func TestParsePackages(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []pkg{
-		{"bc", "amd64", mustVersion(t, "1.07.1-3+b1"), 7, sum},
-		{"bc", "amd64", mustVersion(t, "2:1.08-1"), 7, sum},
+		{"bc", "amd64", mustVersion(t, "1.07.1-3+b1"), 7, sum, ""},
+		{"bc", "amd64", mustVersion(t, "2:1.08-1"), 7, sum, ""},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -20,6 +20,7 @@ type pkg struct {
 	Version version.Version
 	Size    int64  // bytes
 	SHA256  string // lower-case hex
+	Depends string // as it stands there
 }
 
 var (
@@ -62,7 +63,7 @@ func parsePackages(r io.Reader) ([]pkg, error) {
 }
 
 func newPkg(v map[string]string) (pkg, error) {
-	p := pkg{Name: v["Package"], Arch: v["Architecture"], SHA256: strings.ToLower(v["SHA256"])}
+	p := pkg{Name: v["Package"], Arch: v["Architecture"], SHA256: strings.ToLower(v["SHA256"]), Depends: v["Depends"]}
 	if !nameRE.MatchString(p.Name) {
 		return pkg{}, errors.New("not a package name")
 	}

@@ -31,6 +31,7 @@ func main() {
 		return nil
 	})
 	flag.StringVar(&o.cc, "cc", "", "the kernel's `compiler`, if not the one that its configuration names")
+	flag.StringVar(&o.root, "toolchain-root", "", "a root (`folder`) with compiler and build tools of another release")
 	flag.StringVar(&o.cache, "cache", "", "cache `folder`; by default the user's")
 	flag.StringVar(&o.of, "of", "all", "sample the units of `what`: vmlinux, modules or all")
 	flag.IntVar(&o.sample, "sample", 200, "how many `units` to take, 0 for all")
@@ -61,11 +62,11 @@ func main() {
 }
 
 type options struct {
-	series, source, cc, cache, of string
-	kernel                        []string
-	sample                        int
-	seed                          uint64
-	shift                         bool
+	series, source, cc, root, cache, of string
+	kernel                              []string
+	sample                              int
+	seed                                uint64
+	shift                               bool
 }
 
 func measured(ctx context.Context, o options) (figures, error) {

@@ -52,7 +52,7 @@ func (f *figures) measure(ctx context.Context, o options) error {
 	f.Release, f.Version, f.Compiler = k.Release, k.Version, k.Compiler
 	w := &work{f: f}
 	say("preparing " + k.Release)
-	if w.tree, err = rebuild.Prepare(ctx, c, src, k, rebuild.Options{CC: o.cc}); err != nil {
+	if w.tree, err = rebuild.Prepare(ctx, c, src, k, rebuild.Options{CC: o.cc, Root: o.root}); err != nil {
 		return err
 	}
 	all, err := w.tree.EveryUnit(ctx)

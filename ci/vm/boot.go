@@ -2,6 +2,8 @@ package vm
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -70,12 +72,17 @@ func findKernel(ctx context.Context, c *cache.Cache, cfg Config) (kernelFiles, e
 	case cfg.Image == "":
 		return kernelFiles{}, errors.New("vm: neither Image nor Vmlinuz with ModulesDir given")
 	}
-	sum, err := c.HashFile(cfg.Image)
-	if err != nil {
-		return kernelFiles{}, err
+	debs := append([]string{cfg.Image}, cfg.Parts...)
+	h := sha256.New()
+	for _, deb := range debs {
+		sum, err := c.HashFile(deb)
+		if err != nil {
+			return kernelFiles{}, err
+		}
+		fmt.Fprintln(h, sum)
 	}
-	dir, err := c.Dir(ctx, "vm-kernel", sum[:32], func(ctx context.Context, dir string) error {
-		return unpackKernel(ctx, cfg.Image, dir)
+	dir, err := c.Dir(ctx, "vm-kernel", hex.EncodeToString(h.Sum(nil))[:32], func(ctx context.Context, dir string) error {
+		return unpackKernel(ctx, debs, dir)
 	})
 	if err != nil {
 		return kernelFiles{}, err
@@ -83,24 +90,34 @@ func findKernel(ctx context.Context, c *cache.Cache, cfg Config) (kernelFiles, e
 	return locateKernel(cfg.Image, dir)
 }
 
-// unpackKernel unpacks a linux-image package. Only boot and lib stay.
-func unpackKernel(ctx context.Context, deb, dir string) error {
-	if _, err := process.Run(ctx, process.Cmd{Path: "dpkg-deb", Args: []string{"--extract", deb, dir}}); err != nil {
-		return fmt.Errorf("file %q: %w", deb, err)
+// unpackKernel unpacks the packages of a kernel. Only boot and lib stay.
+func unpackKernel(ctx context.Context, debs []string, dir string) error {
+	for _, deb := range debs {
+		if _, err := process.Run(ctx, process.Cmd{Path: "dpkg-deb", Args: []string{"--extract", deb, dir}}); err != nil {
+			return fmt.Errorf("file %q: %w", deb, err)
+		}
 	}
 	return os.RemoveAll(filepath.Join(dir, "usr", "share"))
 }
 
-// locateKernel finds vmlinuz and modules of the one kernel below dir. Since Debian 13 the modules are in usr/lib.
+// locateKernel finds vmlinuz and modules of the one kernel below dir. Since Debian 13 the modules are in usr/lib, and since
+// Linux 7.0 vmlinuz is with them.
 func locateKernel(deb, dir string) (kernelFiles, error) {
-	images, err := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*"))
-	if err != nil {
-		return kernelFiles{}, err
+	var images []string
+	for _, pattern := range []string{"boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return kernelFiles{}, err
+		}
+		images = append(images, found...)
 	}
 	if len(images) != 1 {
 		return kernelFiles{}, fmt.Errorf("file %q: %d files boot/vmlinuz-*, want a linux-image package with one", deb, len(images))
 	}
-	release := strings.TrimPrefix(filepath.Base(images[0]), "vmlinuz-")
+	release, named := strings.CutPrefix(filepath.Base(images[0]), "vmlinuz-")
+	if !named {
+		release = filepath.Base(filepath.Dir(images[0]))
+	}
 	for _, lib := range []string{"lib", "usr/lib"} {
 		modules := filepath.Join(dir, lib, "modules", release)
 		if st, err := os.Stat(filepath.Join(modules, "kernel")); err == nil && st.IsDir() {

@@ -21,9 +21,10 @@ import (
 
 // Config says what to boot. One of Image, or Vmlinuz with ModulesDir, must be given; the rest has defaults.
 type Config struct {
-	Image      string // linux-image .deb
-	Vmlinuz    string // kernel image, instead of Image
-	ModulesDir string // "…/lib/modules/<release>", with Vmlinuz
+	Image      string   // linux-image .deb, or linux-binary where Debian splits it (7.0 on)
+	Parts      []string // the .debs with the rest of a split one: linux-modules, linux-base
+	Vmlinuz    string   // kernel image, instead of Image
+	ModulesDir string   // "…/lib/modules/<release>", with Vmlinuz
 
 	// Modules are the names of modules that `modprobe` in the guest must find, with all that they depend on.
 	Modules []string
