@@ -1,0 +1,184 @@
+package e2e
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"livesplice/ci/archive"
+	"livesplice/ci/vm"
+	"livesplice/pipeline/process"
+)
+
+// release is a kernel of another Debian release with its tools.
+type release struct {
+	kernel archive.Kernel
+	files  archive.Files
+	root   string
+	config string // the shipped .config
+}
+
+func openRelease(t *testing.T, suite string) *release {
+	t.Helper()
+	a, err := archive.OpenSuite("", suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &release{}
+	if r.kernel, err = a.Newest(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r.files, err = r.kernel.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r.root, err = r.kernel.ToolchainRoot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", `dpkg-deb --fsys-tarfile "$1" | tar -xO "./usr/src/linux-headers-$2/.config"`, "sh", r.files.Headers, r.kernel.Release)
+	out, err := cmd.Output()
+	if err != nil || len(out) == 0 {
+		t.Fatalf("file %q: .config: %v", r.files.Headers, err)
+	}
+	r.config = string(out)
+	t.Logf("%s %s, root %s", r.kernel.Release, r.kernel.Version, r.root)
+	return r
+}
+
+// option is the value of an option of the shipped .config, without quotes.
+func (r *release) option(name string) string {
+	m := regexp.MustCompile(`(?m)^CONFIG_` + name + `="?(.*?)"?$`).FindStringSubmatch(r.config)
+	if m == nil {
+		return ""
+	}
+	return m[1]
+}
+
+// run calls livesplice create with the release's packages.
+func (r *release) run(t *testing.T, m *material, out string, extra ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	args := []string{"create", "--source", r.files.Source, "--toolchain-root", r.root, "--out", out}
+	for _, p := range r.files.Kernel() {
+		args = append(args, "--kernel", p)
+	}
+	cmd := exec.Command(m.livesplice, append(args, extra...)...)
+	var o, e bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &o, &e
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return o.String(), e.String(), cmd.ProcessState.ExitCode()
+}
+
+// movedOn names the first tool of the root that is another one than the kernel was built with, by what the tool says of
+// itself; "" if all are the same. In sid a tool can be newer than the last upload of the kernel.
+func (r *release) movedOn(t *testing.T) (want string) {
+	t.Helper()
+	version := func(program string) string {
+		res, err := process.Run(t.Context(), process.Cmd{Path: program, Args: []string{"--version"}, Root: &process.Root{Dir: r.root}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, _, _ := strings.Cut(string(res.Stdout), "\n")
+		return line
+	}
+	number := func(text string, factors ...int) string {
+		m := regexp.MustCompile(`\d+(\.\d+)+$|v\d+\.\d+$`).FindString(text)
+		n := 0
+		for i, part := range strings.Split(strings.TrimPrefix(m, "v"), ".") {
+			if v, err := strconv.Atoi(part); err == nil && i < len(factors) {
+				n += v * factors[i]
+			}
+		}
+		return strconv.Itoa(n)
+	}
+	compiler := r.option("CC_VERSION_TEXT")
+	program, _, _ := strings.Cut(compiler, " ")
+	switch {
+	case version(program) != compiler:
+		return compiler
+	case number(version("ld"), 10000, 100, 1) != r.option("LD_VERSION"):
+		return "CONFIG_LD_VERSION=" + r.option("LD_VERSION")
+	case number(version("pahole"), 100, 1) != r.option("PAHOLE_VERSION"):
+		return "CONFIG_PAHOLE_VERSION=" + r.option("PAHOLE_VERSION")
+	}
+	return ""
+}
+
+// TestReleases makes updates for the kernels of Debian 13 (IBT, call padding, gcc 14) and of sid, each with the tools of
+// its release, and applies and removes them in a VM.
+func TestReleases(t *testing.T) {
+	m := setup(t)
+	for _, suite := range []string{"trixie", "sid"} {
+		t.Run(suite, func(t *testing.T) {
+			r := openRelease(t, suite)
+			out := t.TempDir()
+			stdout, stderr, code := r.run(t, m, out, patch("features-proc-version"), patch("features-d-path"), patch("warn-cmdline"))
+			if want := r.movedOn(t); want != "" {
+				if code != 5 || !strings.Contains(stderr, want) {
+					t.Errorf("the root's tools are not those of the kernel: exit code %d, want 5 and %q\n%s", code, want, stderr)
+				}
+				return
+			}
+			if code != 0 {
+				t.Fatalf("create: exit code %d\n%s%s", code, stdout, stderr)
+			}
+			deb, err := only(filepath.Join(out, "*.deb"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			folder, err := only(filepath.Join(out, "livesplice-*"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.apply(t, m, deb, strings.TrimPrefix(filepath.Base(folder), "livesplice-"))
+		})
+	}
+}
+
+// apply installs an update, looks at what it does, and removes it.
+func (r *release) apply(t *testing.T, m *material, deb, id string) {
+	t.Helper()
+	g := &guest{VM: vm.ForTest(t, vm.Config{Image: r.files.Image, Parts: r.files.Parts()}), t: t}
+	var err error
+	if g.mark, err = g.Mark(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g.expect("before", "uname -r", r.kernel.Release)
+	g.expect("before", removed, "/root/gone (deleted)")
+	g.sh("dpkg -i " + g.copy(m.hostDeb, "splicectl.deb") + " " + g.copy(deb, "u.deb"))
+	g.patches("installed", id)
+	g.modules("installed", id)
+	g.expect("functions", "cd /sys/kernel/livepatch/*/vmlinux && ls -d *,*; cat patched", "cmdline_proc_show,1\nd_path,1\nversion_proc_show,1\n1")
+	// New functions, a table made of a switch, a new static local, new per-CPU and initialised data; a static key of
+	// vmlinux that changes while the update is loaded; alternatives.
+	g.expect("first read", "sed -n 1p /proc/version", "reads one, 1, 1, total 41")
+	g.expect("second read", "sed -n 1p /proc/version", "reads two, 2, 2, total 42")
+	g.expect("key off", "sed -n 2p /proc/version", "switches 1, schedstats off, alternative 1 1")
+	g.sh("sysctl -q kernel.sched_schedstats=1")
+	g.expect("key on", "sed -n 2p /proc/version", "switches 1, schedstats on, alternative 1 1")
+	g.expect("same-named static", removed, "/root/gone (removed)")
+	g.quiet("while the update ran")
+
+	// A WARN of patched code: the kernel must know its place from the module's own table, and unwind through the module.
+	g.sh("cat /proc/cmdline")
+	log := g.sh("dmesg")
+	for _, want := range []string{`WARNING: .*fs/proc/cmdline\.c:\d+`, `read by a test`, `cmdline_proc_show\+0x[0-9a-f]+/0x[0-9a-f]+ \[livesplice_` + id + `\]`, `seq_read_iter`} {
+		if !regexp.MustCompile(want).MatchString(log) {
+			t.Errorf("the kernel's log does not match %s:\n%s", want, log)
+		}
+	}
+	if g.mark, err = g.Mark(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	g.sh("dpkg -r linux-livesplice-" + r.kernel.Release)
+	g.expect("after", versionWord, "Linux version")
+	g.expect("after", removed, "/root/gone (deleted)")
+	g.patches("removed")
+	g.modules("removed")
+	g.quiet("after the removal")
+}
