@@ -144,7 +144,9 @@ func (v *verifier) sameTarget(s *side, from *unit.Item, post, mod unit.Ref) erro
 	if post.Table != nil || mod.Table != nil {
 		return fmt.Errorf("leads to %s%+d, in the module to %s%+d", name(post), post.ToOffset, name(mod), mod.ToOffset)
 	}
-	if post.To != nil && post.To.Kind == unit.Anonymous && mod.To != nil && mod.To.Kind == unit.Anonymous {
+	// Linux 7.2 links the literals of a module among its constants, into a section that is no more one of strings.
+	// Source: scripts/module.lds.S, v6.12 and v7.2.
+	if post.To != nil && mod.To != nil && mod.To.Kind == unit.Anonymous && (post.To.Kind == unit.Anonymous || post.To.Kind == unit.Literal) {
 		it, err := v.piece(mod.To.Section, int64(mod.To.Start)+mod.ToOffset-post.ToOffset, post.To.Size())
 		if err != nil {
 			return fmt.Errorf("leads to %s%+d, in the module to %s%+d: %w", name(post), post.ToOffset, name(mod), mod.ToOffset, err)
