@@ -115,32 +115,38 @@ func TestReleases(t *testing.T) {
 	for _, suite := range []string{"trixie", "sid"} {
 		t.Run(suite, func(t *testing.T) {
 			r := openRelease(t, suite)
-			out := t.TempDir()
-			stdout, stderr, code := r.run(t, m, out, patch("features-proc-version"), patch("features-d-path"), patch("warn-cmdline"))
 			if want := r.movedOn(t); want != "" {
-				if code != 5 || !strings.Contains(stderr, want) {
+				if _, stderr, code := r.run(t, m, t.TempDir(), patch("features-d-path")); code != 5 || !strings.Contains(stderr, want) {
 					t.Errorf("the root's tools are not those of the kernel: exit code %d, want 5 and %q\n%s", code, want, stderr)
 				}
 				return
 			}
-			if code != 0 {
-				t.Fatalf("create: exit code %d\n%s%s", code, stdout, stderr)
-			}
-			deb, err := only(filepath.Join(out, "*.deb"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			folder, err := only(filepath.Join(out, "livesplice-*"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.apply(t, m, deb, strings.TrimPrefix(filepath.Base(folder), "livesplice-"))
+			r.apply(t, m, r.create(t, m, patch("features-proc-version"), patch("features-d-path")), r.create(t, m, patch("warn-cmdline")))
 		})
 	}
 }
 
-// apply installs an update, looks at what it does, and removes it.
-func (r *release) apply(t *testing.T, m *material, deb, id string) {
+// create makes an update.
+func (r *release) create(t *testing.T, m *material, patches ...string) (u update) {
+	t.Helper()
+	out := t.TempDir()
+	stdout, stderr, code := r.run(t, m, out, append([]string{"--format", "deb"}, patches...)...)
+	if code != 0 {
+		t.Fatalf("create: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	var err error
+	if u.deb, err = only(filepath.Join(out, "*.deb")); err != nil {
+		t.Fatal(err)
+	}
+	if u.folder, err = only(filepath.Join(out, "livesplice-*")); err != nil {
+		t.Fatal(err)
+	}
+	u.id = strings.TrimPrefix(filepath.Base(u.folder), "livesplice-")
+	return u
+}
+
+// apply installs an update, looks at what it does, and removes it; then it installs another one, which warns.
+func (r *release) apply(t *testing.T, m *material, u, warning update) {
 	t.Helper()
 	g := &guest{VM: vm.ForTest(t, vm.Config{Image: r.files.Image, Parts: r.files.Parts()}), t: t}
 	var err error
@@ -149,10 +155,10 @@ func (r *release) apply(t *testing.T, m *material, deb, id string) {
 	}
 	g.expect("before", "uname -r", r.kernel.Release)
 	g.expect("before", removed, "/root/gone (deleted)")
-	g.sh("dpkg -i " + g.copy(m.hostDeb, "splicectl.deb") + " " + g.copy(deb, "u.deb"))
-	g.patches("installed", id)
-	g.modules("installed", id)
-	g.expect("functions", "cd /sys/kernel/livepatch/*/vmlinux && ls -d *,*; cat patched", "cmdline_proc_show,1\nd_path,1\nversion_proc_show,1\n1")
+	g.sh("dpkg -i " + g.copy(m.hostDeb, "splicectl.deb") + " " + g.copy(u.deb, "u.deb"))
+	g.patches("installed", u.id)
+	g.modules("installed", u.id)
+	g.expect("functions", "cd /sys/kernel/livepatch/*/vmlinux && ls -d *,*; cat patched", "d_path,1\nversion_proc_show,1\n1")
 	// New functions, a table made of a switch, a new static local, new per-CPU and initialised data; a static key of
 	// vmlinux that changes while the update is loaded; alternatives.
 	g.expect("first read", "sed -n 1p /proc/version", "reads one, 1, 1, total 41")
@@ -163,22 +169,20 @@ func (r *release) apply(t *testing.T, m *material, deb, id string) {
 	g.expect("same-named static", removed, "/root/gone (removed)")
 	g.quiet("while the update ran")
 
-	// A WARN of patched code: the kernel must know its place from the module's own table, and unwind through the module.
-	g.sh("cat /proc/cmdline")
-	log := g.sh("dmesg")
-	for _, want := range []string{`WARNING: .*fs/proc/cmdline\.c:\d+`, `read by a test`, `cmdline_proc_show\+0x[0-9a-f]+/0x[0-9a-f]+ \[livesplice_` + id + `\]`, `seq_read_iter`} {
-		if !regexp.MustCompile(want).MatchString(log) {
-			t.Errorf("the kernel's log does not match %s:\n%s", want, log)
-		}
-	}
-	if g.mark, err = g.Mark(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-
 	g.sh("dpkg -r linux-livesplice-" + r.kernel.Release)
 	g.expect("after", versionWord, "Linux version")
 	g.expect("after", removed, "/root/gone (deleted)")
 	g.patches("removed")
 	g.modules("removed")
 	g.quiet("after the removal")
+
+	// A WARN of patched code: the kernel must know its place from the module's own table, and unwind through the module.
+	g.sh("dpkg -i " + g.copy(warning.deb, "warning.deb") + " && cat /proc/cmdline")
+	log := g.sh("dmesg")
+	for _, want := range []string{`WARNING: .*fs/proc/cmdline\.c:\d+`, `read by a test`, `cmdline_proc_show\+0x[0-9a-f]+/0x[0-9a-f]+ \[livesplice_` + warning.id + `\]`, `seq_read_iter`} {
+		if !regexp.MustCompile(want).MatchString(log) {
+			t.Errorf("the kernel's log does not match %s:\n%s", want, log)
+		}
+	}
+	g.expect("the machine goes on", "splicectl undo --all > /dev/null; ls /sys/kernel/livepatch", "")
 }
