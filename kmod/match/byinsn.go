@@ -27,6 +27,7 @@ func (a *attempt) compareInsns(it *unit.Item, addr uint64) *difference {
 	if err != nil {
 		return &difference{reason: err.Error()}
 	}
+	a.walked, a.back = it, nil
 	w := &walk{attempt: a, it: it, addr: addr, want: want, have: have, runAt: map[uint64]uint64{}}
 	for w.i < uint64(len(want)) {
 		if d := w.step(&refs); d != nil {
@@ -43,12 +44,26 @@ func (a *attempt) compareInsns(it *unit.Item, addr uint64) *difference {
 
 // longest gives the bytes from addr to the end of its section, at most n.
 func (a *attempt) longest(addr, n uint64) ([]byte, bool) {
-	for ; n > 0; n /= 2 {
-		if b, ok := a.m.run.Bytes(addr, n); ok {
-			return b, true
+	if b, ok := a.m.run.Bytes(addr, n); ok {
+		return b, true
+	}
+	low, high := uint64(0), n // there are low bytes, and not high ones
+	for high-low > 1 {
+		if mid := (low + high) / 2; a.has(addr, mid) {
+			low = mid
+		} else {
+			high = mid
 		}
 	}
-	return nil, false
+	if low == 0 {
+		return nil, false
+	}
+	return a.m.run.Bytes(addr, low)
+}
+
+func (a *attempt) has(addr, n uint64) bool {
+	_, ok := a.m.run.Bytes(addr, n)
+	return ok
 }
 
 // walk is two positions that move through a function in step.
@@ -208,6 +223,12 @@ func (w *walk) branches() *difference {
 		run, ok := w.runAt[w.behindNops(w.want, jp.pre)]
 		if !ok || jp.run > uint64(len(w.have)) || w.behindNops(w.have, jp.run) != w.behindNops(w.have, run) {
 			return &difference{offset: jp.at, reason: "a jump to another place", insn: true}
+		}
+	}
+	for _, b := range w.back {
+		run, ok := w.runAt[w.behindNops(w.want, b.offset)]
+		if at := b.target - w.addr; !ok || at > uint64(len(w.have)) || w.behindNops(w.have, at) != w.behindNops(w.have, run) {
+			return &difference{offset: b.offset, reason: fmt.Sprintf("%#x refers to it, which is another place in the shipped function", b.target), insn: true}
 		}
 	}
 	return nil

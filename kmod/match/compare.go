@@ -37,7 +37,14 @@ type attempt struct {
 	size  uint64
 	runAt map[uint64]uint64
 	seen  map[seenKey]bool
+	// walked is the function that is being compared by instruction, and back are the references into the middle of it, from
+	// its own code and from pieces that it jumps to: they are checked when all of its instructions have their places.
+	walked *unit.Item
+	back   []backRef
 }
+
+// backRef is a reference to a place in a function, by its offset in pre and its address in run.
+type backRef struct{ offset, target uint64 }
 
 type seenKey struct {
 	item *unit.Item
@@ -168,6 +175,10 @@ func (a *attempt) reference(r unit.Ref, addr uint64, have []byte) *difference {
 // base is where the item that a reference names begins if the place named is at target. Functions that were compiled
 // with other padding have their instructions at other offsets, and a part split off jumps into the middle of them.
 func (a *attempt) base(r unit.Ref, target uint64) uint64 {
+	if r.To != nil && r.To == a.walked && r.ToOffset > 0 {
+		a.back = append(a.back, backRef{uint64(r.ToOffset), target})
+		return a.addr
+	}
 	if r.To != nil && r.To.Kind == unit.Function && r.ToOffset > 0 {
 		for _, c := range a.m.locate(r.To).candidates {
 			if run, ok := c.runAt[uint64(r.ToOffset)]; ok && c.addr+run == target {

@@ -1,6 +1,7 @@
 package match_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,6 +33,35 @@ int f(int n)
 	b[0]++
 	r, _ = matched(t, im, "a.c", code)
 	if got, want := hideAddresses(proofs(im, "a.c", r)), "f instruction by name\nf.cold none: refers to ADDR, which is not f\nnear strict by name\ntrouble strict by name\n"; !sameLines(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestPieceThatJumpsBack matches code out of line, without a symbol of its own, that jumps back into a function whose shipped
+// instructions are at other offsets.
+func TestPieceThatJumpsBack(t *testing.T) {
+	const code = `
+static noinline noclone used int near(int n) { return source(n) + 1; }
+int f(int n)
+{
+	asm volatile("cmp $7,%edi; je near");
+	asm volatile("jmp 6f; 7:\n.section .altinstr_aux,\"ax\"\n6: sub $5,%edi; jmp 7b\n.previous");
+	return source(n) + 2;
+}
+`
+	im := link(t, [2]string{"a.c", code})
+	r, _ := matched(t, im, "a.c", code)
+	if got, want := proofs(im, "a.c", r), "f instruction by name\nnear strict by name\n"; !sameLines(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	// The piece jumps back to the next byte.
+	jump := im.find(t, im.files[":f"], 16, "\xe9")
+	b, _ := im.Bytes(jump+1, 4)
+	aux := jump + 5 + uint64(int64(int32(binary.LittleEndian.Uint32(b))))
+	b, _ = im.Bytes(im.find(t, aux, 8, "\xe9")+1, 1)
+	b[0]++
+	r, _ = matched(t, im, "a.c", code)
+	if got, want := hideAddresses(proofs(im, "a.c", r)), "f none: ADDR refers to it, which is another place in the shipped function\nnear strict by name\n"; !sameLines(got, want) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
