@@ -159,6 +159,9 @@ func SameButLines(pre, post *Unit, a, b *Item, refs []Ref) bool {
 	}
 	relocated := map[uint64]bool{}
 	for _, r := range refs {
+		if r.Field.Mask != 0 {
+			return false // part of the field is the instruction's; machines of this kind pass on no numbers as x86-64 does
+		}
 		for i := range uint64(r.Field.Size) {
 			relocated[r.Offset+i] = true
 		}
