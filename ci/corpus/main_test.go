@@ -139,6 +139,16 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+func TestImageOf(t *testing.T) {
+	image, err := imageOf([]string{"dl/linux-headers-6.12.94+deb13-amd64_6.12.94-1_amd64.deb", "dl/linux-image-6.12.94+deb13-amd64_6.12.94-1_amd64.deb"})
+	if want := "dl/linux-image-6.12.94+deb13-amd64_6.12.94-1_amd64.deb"; err != nil || image != want {
+		t.Errorf("got %q, %v, want %q", image, err, want)
+	}
+	if _, err := imageOf([]string{"linux-headers.deb"}); err == nil {
+		t.Error("no image, no error")
+	}
+}
+
 func TestBadFlags(t *testing.T) {
 	for _, args := range [][]string{{"-nonsense"}, {"argument"}, {"-per-boot", "-1"}} {
 		if code := run(t.Context(), args, io.Discard, io.Discard); code != 2 {
