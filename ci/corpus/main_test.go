@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,18 +33,22 @@ func TestSmallCorpus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		lines = append(lines, strings.Join(strings.Fields(line), " "))
+	}
 	for _, want := range []string{
-		".c files that differ                        4",
-		"  not part of the kernel or a module         1",
-		"  needs other files                          1",
-		"  buildable                                  2",
-		"    of these with headers                    1",
-		"    spliced                                  1",
-		"    no object change                         1",
-		"    failed                                   0",
+		".c files that differ 4",
+		"not part of the kernel or a module 1",
+		"needs other files 1",
+		"buildable 2",
+		"of these with headers 1",
+		"spliced 1",
+		"no object change 1",
+		"failed 0",
 		"in a VM: loaded, seen patched, undone, unloaded, kernel log clean: 1 of 1",
 	} {
-		if !strings.Contains(text, want+"\n") {
+		if !slices.Contains(lines, want) {
 			t.Errorf("no line %q in\n%s", want, text)
 		}
 	}

@@ -100,6 +100,29 @@ func compared(t *testing.T, a, b *Unit, want string) {
 	}
 }
 
+// TestCompareWrapped has a spinlock_t become a raw_spinlock_t, as they are without PREEMPT_RT.
+func TestCompareWrapped(t *testing.T) {
+	const types = `typedef struct { unsigned v; } arch_spinlock_t; typedef struct raw_spinlock { arch_spinlock_t raw_lock; } raw_spinlock_t;
+typedef struct spinlock { union { struct raw_spinlock rlock; }; } spinlock_t; typedef struct { int counter; } atomic_t;
+typedef struct refcount_struct { atomic_t refs; } refcount_t; struct big { struct raw_spinlock l; long x; };
+`
+	for _, c := range []struct{ name, pre, post, want string }{
+		{"unwrapped", "spinlock_t", "raw_spinlock_t", ""},
+		{"wrapped", "raw_spinlock_t", "spinlock_t", ""},
+		{"a struct without a name", "atomic_t", "refcount_t", "struct s: member m changes from byte 0 (atomic_t, 4 bytes) to byte 0 (refcount_t, 4 bytes)"},
+		{"a number", "raw_spinlock_t", "unsigned", "struct s: member m changes from byte 0 (raw_spinlock_t, 4 bytes) to byte 0 (unsigned int, 4 bytes)"},
+		{"more than the wrapped", "raw_spinlock_t", "struct big",
+			"struct s: size 8 to 24 bytes, member m changes from byte 0 (raw_spinlock_t, 4 bytes) to byte 0 (struct big, 16 bytes), member n moves from byte 4 to 16"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			object := func(member string) *Unit {
+				return read(t, types+"struct s { "+member+" m; int n; }; int f(struct s *s) { return s->n; } spinlock_t a; raw_spinlock_t b; refcount_t c; struct big d;", "-gdwarf-5")
+			}
+			compared(t, object(c.pre), object(c.post), c.want)
+		})
+	}
+}
+
 // TestCompareUnnamed finds types without a name by what they belong to, and other types behind pointers.
 func TestCompareUnnamed(t *testing.T) {
 	for _, c := range []struct{ name, pre, post, want string }{

@@ -121,7 +121,8 @@ func compatible(a, b dwarf.Type, depth int) bool {
 		return ok && x.Count == y.Count && compatible(x.Type, y.Type, depth-1)
 	case *dwarf.StructType:
 		y, ok := b.(*dwarf.StructType)
-		return ok && x.Kind == y.Kind && (x.StructName == y.StructName || samePlaces(flatten(x), flatten(y)) && x.ByteSize == y.ByteSize)
+		return ok && x.Kind == y.Kind && (x.StructName == y.StructName || samePlaces(flatten(x), flatten(y)) && x.ByteSize == y.ByteSize ||
+			wraps(x, y) || wraps(y, x))
 	case *dwarf.FuncType:
 		y, ok := b.(*dwarf.FuncType)
 		return ok && compatibleFunc(x, y, depth-1)
@@ -130,6 +131,34 @@ func compatible(a, b dwarf.Type, depth int) bool {
 		return ok && a.Size() == b.Size()
 	}
 	return name(a) == name(b)
+}
+
+// wraps says whether a struct holds nothing but another one, at any depth: without PREEMPT_RT and lockdep a spinlock_t is a
+// raw_spinlock_t, and a change from one to the other leaves every byte where it was.
+//
+// Source: include/linux/spinlock_types.h, v6.1.
+func wraps(outer, inner *dwarf.StructType) bool {
+	for inner.StructName != "" && outer.ByteSize == inner.ByteSize {
+		var only *dwarf.StructType
+		for _, m := range flatten(outer) {
+			if m.Name == "" {
+				continue // an anonymous union, whose members follow
+			}
+			s, ok := bare(m.typ).(*dwarf.StructType)
+			if only != nil || !ok || m.Offset != 0 || m.Size != outer.ByteSize {
+				return false
+			}
+			only = s
+		}
+		if only == nil {
+			return false
+		}
+		if only.StructName == inner.StructName {
+			return true
+		}
+		outer = only
+	}
+	return false
 }
 
 func compatibleFunc(a, b *dwarf.FuncType, depth int) bool {
