@@ -45,8 +45,8 @@ func roundTrips(ctx context.Context, k *pkgfmt.Kernel, every int) (*check, error
 		g.Go(func() error { return c.one(gctx, path, image, sampled) })
 		return nil
 	})
-	if gerr := g.Wait(); err == nil {
-		err = gerr
+	if cause := g.Wait(); cause != nil {
+		err = cause // EveryModule only saw that it was to end
 	}
 	slices.Sort(c.findings)
 	return c, err
