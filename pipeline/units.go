@@ -130,6 +130,9 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 	if r.Undecided {
 		return &comparison{Result: r}, nil
 	}
+	if r, err = c.confirmLines(ctx, u, pre, post, r); err != nil {
+		return nil, err
+	}
 	for _, it := range r.NewGlobals() {
 		if len(run.Globals(it.Name)) > 0 {
 			r.Refusals = append(r.Refusals, diff.Refusal{Code: codeMoved, Unit: u.Source, Subject: it.Name, Source: r.Post.Source(it),

@@ -44,6 +44,11 @@ type Result struct {
 	Refusals Refusals `json:"refusals,omitempty"`
 	Notes    []string `json:"notes,omitempty"` // what a reviewer should know, though it is no reason to refuse
 
+	// OnlyLines names the functions that are taken for unchanged though they load other numbers, which the line tables of
+	// both objects give as those of source lines. A number that happens to change by as much as its line moves is not told
+	// from that: who has the sources can (Options.NotLines).
+	OnlyLines []string `json:"only_lines,omitempty"`
+
 	// Undecided says that an object holds what cannot be understood: there are refusals, and no verdicts.
 	Undecided bool `json:"undecided,omitempty"`
 
@@ -71,6 +76,10 @@ type Options struct {
 	Module bool
 	// Types are those of the shipped kernel, for the sizes of entries of its tables; nil when they are not known.
 	Types unit.Types
+	// ExactLines says that a function which loads another number is changed, even if the number may be that of a source
+	// line. NotLines names functions of which the caller knows that theirs are none.
+	ExactLines bool
+	NotLines   map[string]bool
 }
 
 // Compare gives the verdict on each item of the unit named name. Errors mean that an object could not be understood;
@@ -87,7 +96,7 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 	if r.Post, err = unit.New(postObj); err != nil {
 		return nil, fmt.Errorf("%s: post: %w", name, err)
 	}
-	r.cmp = &comparer{special: map[*unit.Unit]unit.Tables{}, fresh: map[[2]*unit.Item]bool{}}
+	r.cmp = &comparer{opts: opts, onlyLines: map[*unit.Item]bool{}, special: map[*unit.Unit]unit.Tables{}, fresh: map[[2]*unit.Item]bool{}}
 	r.cmp.correlation = &correlation{}
 	if r.undecided() {
 		return r, nil
@@ -110,8 +119,36 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 	if err := r.data(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	r.linesOnly()
 	r.Refusals.Sort()
 	return r, nil
+}
+
+// linesOnly names the functions that count as unchanged though they load other numbers.
+func (r *Result) linesOnly() {
+	same := r.Unchanged()
+	for it := range r.cmp.onlyLines {
+		if slices.Contains(same, it.Name) && !slices.Contains(r.OnlyLines, it.Name) {
+			r.OnlyLines = append(r.OnlyLines, it.Name)
+		}
+	}
+	if slices.Sort(r.OnlyLines); len(r.OnlyLines) > 0 {
+		r.note("nothing but numbers of source lines differs in %s", strings.Join(r.OnlyLines, ", "))
+	}
+}
+
+// Unchanged names the functions of post that are as in pre, split-off parts among them.
+func (r *Result) Unchanged() (names []string) {
+	changed := map[string]bool{}
+	for _, ch := range r.Changes {
+		changed[ch.Name] = ch.Verdict != Unchanged
+	}
+	for _, it := range r.Post.Items {
+		if it.Kind == unit.Function && !changed[it.Name] {
+			names = append(names, it.Name)
+		}
+	}
+	return names
 }
 
 // PreOf gives the counterpart in pre of an item of post, or nil.

@@ -11,7 +11,10 @@ import (
 // comparer answers whether items of pre and post are the same, relocated fields compared by what they name.
 type comparer struct {
 	*correlation
+	opts    Options
 	special map[*unit.Unit]unit.Tables
+	// onlyLines holds the functions of post that differ from pre in numbers which the line tables say are lines.
+	onlyLines map[*unit.Item]bool
 	// fresh remembers comparisons of unnamed data; an entry that is being computed counts as equal, which ends cycles.
 	fresh map[[2]*unit.Item]bool
 	depth int // of fresh data that refers to fresh data
@@ -52,7 +55,16 @@ func (c *comparer) content(pre, post *unit.Item) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return c.references(a, b) && (c.equalOutside(pre.Bytes(), post.Bytes(), a) || unit.SameButLines(c.pre, c.post, pre, post, a)), nil
+	return c.references(a, b) && (c.equalOutside(pre.Bytes(), post.Bytes(), a) || c.sameButLines(pre, post, a)), nil
+}
+
+// sameButLines says whether two functions differ in line numbers alone, as far as the objects show.
+func (c *comparer) sameButLines(pre, post *unit.Item, refs []unit.Ref) bool {
+	if c.opts.ExactLines || c.opts.NotLines[post.Name] || !unit.SameButLines(c.pre, c.post, pre, post, refs) {
+		return false
+	}
+	c.onlyLines[post] = true
+	return true
 }
 
 // references compares two lists of references one by one.

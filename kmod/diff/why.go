@@ -91,7 +91,7 @@ func (r *Result) whyChanged(pre, post *unit.Item) (*Reason, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(a) != len(b) || !r.cmp.equalOutside(pre.Bytes(), post.Bytes(), a) && !unit.SameButLines(r.Pre, r.Post, pre, post, a) {
+	if len(a) != len(b) || !r.cmp.equalOutside(pre.Bytes(), post.Bytes(), a) && !r.cmp.sameButLines(pre, post, a) {
 		return &Reason{Because: CodeChanged}, nil
 	}
 	for i := range a {

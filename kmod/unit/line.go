@@ -46,6 +46,23 @@ func (u *Unit) Lines(it *Item, off uint64) []int {
 	return out
 }
 
+// lastLine is the highest source line in the line table of a function; 0 without DWARF data.
+func (u *Unit) lastLine(it *Item) (last int) {
+	u.Lines(it, 0)
+	base, ok := u.lines.base[it.Section]
+	if !ok {
+		return 0
+	}
+	rows, start, end := u.lines.rows, base+it.Start, base+it.End
+	i, _ := slices.BinarySearchFunc(rows, start, func(r lineRow, a uint64) int { return cmp.Compare(r.addr, a) })
+	for ; i < len(rows) && rows[i].addr < end; i++ {
+		if !rows[i].end {
+			last = max(last, rows[i].line)
+		}
+	}
+	return last
+}
+
 // readLines reads the line table; an object whose DWARF data cannot be read has none.
 func (u *Unit) readLines() (t *lineTable) {
 	t = &lineTable{base: map[*elfobj.Section]uint64{}}
@@ -151,7 +168,7 @@ const spread = 32
 
 // SameButLines says whether two functions whose references are the same, at the places of refs, differ in nothing but
 // numbers of source lines that they load as constants: __LINE__ as an argument. Each such number must be, in pre and in
-// post, the line that the line table gives the instruction, or lie behind it by as much in both.
+// post, the line that the line table gives the instruction, or lie behind it by as much in both, and inside the function.
 func SameButLines(pre, post *Unit, a, b *Item, refs []Ref) bool {
 	x, y := a.Bytes(), b.Bytes()
 	if len(x) != len(y) || !a.Section.Exec() || !b.Section.Exec() {
@@ -179,7 +196,8 @@ func SameButLines(pre, post *Unit, a, b *Item, refs []Ref) bool {
 			if x[k] == y[k] || relocated[k] {
 				continue
 			}
-			if k < number || !samePlace(littleEndian(x[number:next]), littleEndian(y[number:next]), pre.Lines(a, at), post.Lines(b, at)) {
+			v, w := littleEndian(x[number:next]), littleEndian(y[number:next])
+			if k < number || v > uint64(pre.lastLine(a)) || w > uint64(post.lastLine(b)) || !samePlace(v, w, pre.Lines(a, at), post.Lines(b, at)) {
 				return false
 			}
 			break
