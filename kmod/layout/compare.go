@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"debug/dwarf"
 	"fmt"
 	"slices"
 	"sort"
@@ -63,7 +64,7 @@ func fields(pre, post []Member) []Field {
 			}
 		}
 		if partner[i] < 0 {
-			if m.Name != "" {
+			if m.Name != "" && !m.empty() {
 				out = append(out, Field{Pre: &pre[i]})
 			}
 			continue
@@ -77,7 +78,7 @@ func fields(pre, post []Member) []Field {
 		}
 	}
 	for j, n := range post {
-		if !taken[j] && n.Name != "" && !secondName(n, pre, post, partner) {
+		if !taken[j] && n.Name != "" && !n.empty() && !secondName(n, pre, post, partner) {
 			out = append(out, Field{Post: &post[j]})
 		}
 	}
@@ -93,6 +94,13 @@ func secondName(n Member, pre, post []Member, partner []int) bool {
 		}
 	}
 	return false
+}
+
+// empty says whether a member is a struct without members, as netdevice_tracker and lock_class_key are in most
+// configurations: it holds nothing, wherever it stands.
+func (m Member) empty() bool {
+	s, ok := bare(m.typ).(*dwarf.StructType)
+	return ok && s.ByteSize == 0 && !s.Incomplete
 }
 
 // place is where a member is.
