@@ -40,9 +40,11 @@ type creation struct {
 	plan   *Plan
 	kernel *pkgfmt.Kernel
 	source *source.Tree
-	tree   *rebuild.Tree
+	tree   *rebuild.Tree // of the patched units: the kernel's, or that of out-of-tree modules
 	image  *vmlinux.Image
 	vers   vmlinux.Symvers
+
+	external map[string]string // shipped files of out-of-tree modules that are patched, by name; "" for one not given
 
 	headers map[string][]byte // of a Trial
 
@@ -176,6 +178,11 @@ func (c *creation) prepare(ctx context.Context) (string, error) {
 		return "", err
 	}
 	c.stages.cost("prepare", c.tree.Prepared)
+	if c.opts.ModuleSource != "" {
+		if err := c.openExternal(ctx); err != nil {
+			return "", err
+		}
+	}
 	return c.kernel.Compiler, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"livesplice/kmod/diff"
@@ -96,6 +98,12 @@ func (c *creation) updateID() (string, error) {
 	}
 	for _, p := range c.plan.Patches {
 		fmt.Fprintf(h, "patch %x\n", sha256.Sum256(p.data))
+	}
+	images := c.targets.opened()
+	for _, name := range slices.Sorted(maps.Keys(images)) {
+		if _, external := c.external[name]; external { // the kernel's own are as it is
+			fmt.Fprintf(h, "module %s %x\n", name, images[name].BuildID)
+		}
 	}
 	for _, u := range c.units {
 		obj, err := u.Extract.Obj.Write()

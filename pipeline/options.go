@@ -25,16 +25,19 @@ type Options struct {
 	CC        string   // the compiler, "" for the one that the kernel's config names
 	// ToolchainRoot is a root with compiler and build tools of another release, in which the kernel's build runs; "" for none.
 	ToolchainRoot string
-	ID            string // "" for the hash over the inputs
-	Description   string
-	Fixes         []string // CVE names
-	Engine        string   // "auto" or "livepatch"
-	Formats       []string // "deb", "rpm"
-	Out           string   // folder for the results
-	Revision      int      // version of the cumulative package
-	Stack         bool     // a single update beside others instead of a cumulative one
-	Jobs          int      // parallel compilers; 0 for the number of CPUs
-	Cache         string   // folder; "" for the user's cache
+	// ModuleSource is the source folder of out-of-tree modules, which the patches are then of; "" for patches of the kernel.
+	ModuleSource string
+	Modules      []string // shipped .ko files made from ModuleSource, plain or compressed; others are looked for in Kernel
+	ID           string   // "" for the hash over the inputs
+	Description  string
+	Fixes        []string // CVE names
+	Engine       string   // "auto" or "livepatch"
+	Formats      []string // "deb", "rpm"
+	Out          string   // folder for the results
+	Revision     int      // version of the cumulative package
+	Stack        bool     // a single update beside others instead of a cumulative one
+	Jobs         int      // parallel compilers; 0 for the number of CPUs
+	Cache        string   // folder; "" for the user's cache
 }
 
 var (
@@ -60,6 +63,8 @@ func (o *Options) check() error {
 		return bad(`flag "--source"`, "the source as shipped is needed: a folder, a linux-source .deb or a tar")
 	case len(o.Kernel) == 0:
 		return bad(`flag "--kernel"`, "the shipped kernel packages are needed: image and headers")
+	case o.ModuleSource == "" && len(o.Modules) > 0:
+		return bad(`flag "--module"`, "the source of the module is needed too: --module-source; modules of the kernel itself are in the packages that --kernel names")
 	case o.Engine == "stop_machine":
 		return bad(`flag "--engine"`, "the stop_machine engine is not there yet; use livepatch")
 	case o.Engine != "auto" && o.Engine != "livepatch":

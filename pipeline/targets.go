@@ -4,8 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"os"
+	"strconv"
 	"sync"
 
 	"livesplice/kmod/match"
@@ -22,13 +21,15 @@ type targets struct {
 	image  *vmlinux.Image
 	vers   vmlinux.Symvers
 
+	external map[string]string // files of out-of-tree modules, by name
+
 	mu     sync.Mutex
 	images map[string]*module.Image
 	linked map[string]*module.Linked
 }
 
-func newTargets(k *pkgfmt.Kernel, image *vmlinux.Image, vers vmlinux.Symvers) *targets {
-	return &targets{kernel: k, image: image, vers: vers, images: map[string]*module.Image{}, linked: map[string]*module.Linked{}}
+func newTargets(k *pkgfmt.Kernel, image *vmlinux.Image, vers vmlinux.Symvers, external map[string]string) *targets {
+	return &targets{kernel: k, image: image, vers: vers, external: external, images: map[string]*module.Image{}, linked: map[string]*module.Linked{}}
 }
 
 // run is the shipped binary of a target.
@@ -63,27 +64,13 @@ func (t *targets) open(ctx context.Context, name string) (*module.Image, error) 
 	if im := t.images[name]; im != nil {
 		return im, nil
 	}
-	path, err := t.kernel.Module(ctx, name)
+	file, external := t.external[name]
+	im, err := openModule(ctx, t.kernel, name, file)
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	bad := func(err error) error {
-		return &pkgfmt.InputError{Path: t.kernel.Origin(path), Want: "module " + name + " of " + t.kernel.Release, Err: err}
-	}
-	im, err := module.Parse(data)
-	switch {
-	case err != nil:
-		return nil, bad(err)
-	case im.Name != name:
-		return nil, bad(fmt.Errorf("it calls itself %q", im.Name))
-	case im.Release() != t.kernel.Release:
-		return nil, &pkgfmt.MismatchError{Path: t.kernel.Origin(path), Got: "a module of kernel " + im.Release(), Want: "one of " + t.kernel.Release}
-	case len(im.BuildID) == 0:
-		return nil, bad(errors.New("it has no build-id, by which the patched machine could know it"))
+	if external && im.InTree() {
+		return nil, &pkgfmt.MismatchError{Path: name + ".ko", Got: "module " + name + " of the kernel itself", Want: "the out-of-tree module of this name: its file by --module, or the package that has it by --kernel"}
 	}
 	t.images[name] = im
 	return im, nil
@@ -112,7 +99,7 @@ func Locate(ctx context.Context, k *pkgfmt.Kernel, name string, u *unit.Unit, ta
 			return r, err
 		}
 	}
-	im, err := newTargets(k, nil, nil).open(ctx, target)
+	im, err := newTargets(k, nil, nil, nil).open(ctx, target)
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +123,44 @@ func definingModule(ctx context.Context, k *pkgfmt.Kernel, u *unit.Unit) (string
 		return "", nil
 	}
 	return modules[0], nil
+}
+
+// openModule reads a shipped module, from its file or, for "", from the kernel's packages.
+func openModule(ctx context.Context, k *pkgfmt.Kernel, name, file string) (*module.Image, error) {
+	origin := file
+	if file == "" {
+		var err error
+		if file, err = k.Module(ctx, name); err != nil {
+			return nil, err
+		}
+		origin = k.Origin(file)
+	}
+	im, err := readModule(ctx, k, file, origin)
+	if err == nil && im.Name != name {
+		err = &pkgfmt.InputError{Path: origin, Want: "module " + name + " of " + k.Release, Got: "one that calls itself " + strconv.Quote(im.Name)}
+	}
+	return im, err
+}
+
+// readModule reads the file of a shipped module, which must be one of this kernel.
+func readModule(ctx context.Context, k *pkgfmt.Kernel, file, origin string) (*module.Image, error) {
+	data, err := pkgfmt.ReadModule(ctx, file, origin)
+	if err != nil {
+		return nil, err
+	}
+	im, err := module.Parse(data)
+	bad := func(err error) (*module.Image, error) {
+		return nil, &pkgfmt.InputError{Path: origin, Want: "a module of " + k.Release, Err: err}
+	}
+	switch {
+	case err != nil:
+		return bad(err)
+	case im.Release() != k.Release:
+		return nil, &pkgfmt.MismatchError{Path: origin, Got: "a module of kernel " + im.Release(), Want: "one of " + k.Release}
+	case len(im.BuildID) == 0:
+		return bad(errors.New("it has no build-id, by which the patched machine could know it"))
+	}
+	return im, nil
 }
 
 // opened are the images of all modules read so far, by name.

@@ -27,7 +27,7 @@ func (c *creation) planUnits(ctx context.Context) (string, error) {
 		return "", err
 	}
 	maps.Copy(p.files, c.headers)
-	c.targets = newTargets(c.kernel, c.image, c.vers)
+	c.targets = newTargets(c.kernel, c.image, c.vers, c.external)
 	c.plan, c.refused = p, refused
 	for _, i := range p.Ignored {
 		c.stages.Note("%s: %s, ignored", i.File, i.Reason)

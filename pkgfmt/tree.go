@@ -218,8 +218,11 @@ func globQuote(s string) string { return globMeta.ReplaceAllString(s, `\$0`) }
 
 // findModules lists the releases of which a folder has modules.
 func (t *tree) findModules() {
-	for _, p := range t.find(regexp.MustCompile(`/([^/]+)/kernel$`), "lib/modules/*/kernel", "usr/lib/modules/*/kernel") {
-		t.facts.Modules = append(t.facts.Modules, path.Base(path.Dir(p.path)))
+	for _, p := range t.find(regexp.MustCompile(`/([^/]+)/(?:kernel|updates|extra)$`), "lib/modules/*/kernel", "lib/modules/*/updates", "lib/modules/*/extra",
+		"usr/lib/modules/*/kernel", "usr/lib/modules/*/updates", "usr/lib/modules/*/extra") {
+		if release := path.Base(path.Dir(p.path)); !slices.Contains(t.facts.Modules, release) {
+			t.facts.Modules = append(t.facts.Modules, release)
+		}
 	}
 }
 

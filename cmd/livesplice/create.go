@@ -16,6 +16,8 @@ type createCmd struct {
 	Debuginfo   string   `placeholder:"PATH" help:"A vmlinux with symbols, or its package, to check the matching against (default: none)."`
 	CC          string   `name:"cc" placeholder:"CC" help:"The kernel's compiler (default: the one that its config names)."`
 	Root        string   `name:"toolchain-root" placeholder:"DIR" help:"A root (chroot) with compiler and build tools of another release; the kernel's build runs in it (default: none)."`
+	ModuleSrc   string   `name:"module-source" placeholder:"DIR" help:"Source of an out-of-tree module: a folder with a Kbuild or Makefile that sets obj-m, which the patches are of (default: none, the patches are of the kernel)."`
+	Module      []string `sep:"none" placeholder:"FILE" help:"A module made from --module-source as shipped: .ko, .ko.xz or .ko.zst; may be repeated (default: looked for in the packages of --kernel)."`
 	ID          string   `name:"id" placeholder:"ID" help:"The update's ID, eight hexadecimal digits (default: a hash over the inputs)."`
 	Description string   `placeholder:"TEXT" help:"What the update is, for administrators (default: its ID and kernel)."`
 	Fixes       []string `placeholder:"CVE" help:"What it fixes: CVE-2026-12345; may be repeated (default: none)."`
@@ -36,7 +38,10 @@ func (createCmd) Help() string {
     --kernel linux-image-6.1.0-54-amd64_6.1.190-1_amd64.deb \
     --kernel linux-headers-6.1.0-54-amd64_6.1.190-1_amd64.deb \
     --kernel linux-headers-6.1.0-54-common_6.1.190-1_all.deb \
-    --fixes CVE-2026-12345 --out dist fix.patch`
+    --fixes CVE-2026-12345 --out dist fix.patch
+The same for an out-of-tree module, with a patch of its own source:
+  livesplice create --source ... --kernel ... --kernel ... --kernel ... \
+    --module-source /usr/src/mydriver-1.2 --module mydriver.ko.xz --out dist mydriver.patch`
 }
 
 func (c *createCmd) Run(e *env) error {
@@ -45,7 +50,8 @@ func (c *createCmd) Run(e *env) error {
 		return &kconfig.UsageError{Thing: "argument PATCH", Reason: fmt.Sprintf("at least one patch is needed; %q, a package or folder, counts as --kernel", kernels[0])}
 	}
 	res, err := pipeline.Create(e.ctx, pipeline.Options{
-		Patches: patches, Source: c.Source, Kernel: append(c.Kernel, kernels...), DebugInfo: c.Debuginfo, CC: c.CC, ToolchainRoot: c.Root, ID: c.ID,
+		Patches: patches, Source: c.Source, Kernel: append(c.Kernel, kernels...), DebugInfo: c.Debuginfo, CC: c.CC, ToolchainRoot: c.Root,
+		ModuleSource: c.ModuleSrc, Modules: c.Module, ID: c.ID,
 		Description: c.Description, Fixes: c.Fixes, Engine: c.Engine, Formats: c.Format, Out: c.Out, Revision: c.Revision, Stack: c.Stack,
 		Jobs: c.Jobs, Cache: e.cache,
 	}, pipeline.NewStages(e.stderr))

@@ -2,8 +2,10 @@ package match
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"unicode/utf8"
 
 	"livesplice/kmod/arch"
 	"livesplice/kmod/diff"
@@ -165,11 +167,32 @@ func (a *attempt) reference(r unit.Ref, addr uint64, have []byte) *difference {
 		return a.infer(place{extern: r.External.Name}, base, a.m.nameFits(r.External.Name, base))
 	case r.To.Kind == unit.Literal, r.To.Kind == unit.Anonymous:
 		if d := a.compare(r.To, base); d != nil {
+			if want, have, ok := a.m.strings(r.To, base); ok {
+				d.reason = fmt.Sprintf("the string %q, in source %q", have, want)
+			}
 			return &difference{reason: fmt.Sprintf("refers to %#x, where not the same data is: %s", target, d.reason)}
 		}
 		return nil
 	}
 	return a.infer(place{item: r.To}, base, a.m.itemFits(r.To, base))
+}
+
+// strings gives the text of a string literal in pre, and what is at an address of run up to its end or the first 256 bytes.
+// It is false where one of them is no text. A string that __FILE__ became has the folder of the build in it.
+func (m *matcher) strings(it *unit.Item, addr uint64) (want, have string, ok bool) {
+	if it.Section.Flags&elf.SHF_STRINGS == 0 {
+		return "", "", false
+	}
+	pre, _, _ := bytes.Cut(it.Bytes(), []byte{0})
+	var run []byte
+	for len(run) < 256 {
+		c, ok := m.run.Bytes(addr+uint64(len(run)), 1)
+		if !ok || c[0] == 0 {
+			break
+		}
+		run = append(run, c[0])
+	}
+	return string(pre), string(run), len(run) > 0 && utf8.Valid(pre) && utf8.Valid(run)
 }
 
 // base is where the item that a reference names begins if the place named is at target. Functions that were compiled

@@ -202,7 +202,7 @@ int overridden(int n) { return source(n) + 77; }
 		{"another call as a nop", func(t *testing.T, im *image) { im.nop(t, im.find(t, im.files[":g"]+5, 24, "\x81\xe8")+1, 5) },
 			replace("g strict by name", "g none: different code"), `shipped: "nopl (%rax,%rax,1)"`},
 		{"content of a string", func(t *testing.T, im *image) { im.pokeAnywhere(t, "number %d", "numbed %d") },
-			replace("g strict by name", "g none: refers to ADDR, where not the same data is: different code"), `built from source: "mov $0x0,%rdi"`},
+			replace("g strict by name", `g none: refers to ADDR, where not the same data is: the string "numbed %d\n", in source "number %d\n"`), `built from source: "mov $0x0,%rdi"`},
 		{"another function is called", func(t *testing.T, im *image) { im.aim(t, im.files[":f"]+5, ":source", ":sink") },
 			replace("f strict by name", "f none: refers to ADDR, which is not source"), "which is not source"},
 		{"another addend", func(t *testing.T, im *image) { im.pokeAnywhere(t, im.address(":limits", 0), im.address(":limits", 4)) },

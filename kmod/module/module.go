@@ -93,6 +93,26 @@ func (im *Image) Release() string {
 	return release
 }
 
+// InTree says whether the module was built from the kernel's own source; modpost records that.
+//
+// Source: add_intree_flag, scripts/mod/modpost.c, v5.10 to v7.0.
+func (im *Image) InTree() bool { return info(im.obj, "intree") == "Y" }
+
+// Strings are the literals in the module's string sections.
+func (im *Image) Strings() (out []string) {
+	for _, s := range im.obj.Sections {
+		if s.Flags&elf.SHF_STRINGS == 0 || !s.Alloc() {
+			continue
+		}
+		for _, text := range bytes.Split(s.Data, []byte{0}) {
+			if len(text) > 0 {
+				out = append(out, string(text))
+			}
+		}
+	}
+	return out
+}
+
 // lay gives each section of the running module an address and each symbol its value.
 func (im *Image) lay() map[*elfobj.Symbol]uint64 {
 	at := uint64(base)

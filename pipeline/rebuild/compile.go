@@ -37,9 +37,7 @@ func (t *Tree) Compile(ctx context.Context, unit string, files map[string][]byte
 		return nil, err
 	}
 	o := &Object{Unit: unit, Cmd: r.Command.Words, Kbuild: kbuild, Cached: true}
-	if rel, ok := strings.CutPrefix(r.Command.Input, t.Source+"/"); ok {
-		o.Source = filepath.Clean(rel)
-	}
+	o.Source = r.source(t)
 	kind, key := "pre", t.unitKey(unit)
 	if len(files) > 0 {
 		kind, key = "post", t.Key+"-"+shortHash(append([]string{unit}, flatten(files)...)...)
@@ -65,7 +63,7 @@ func (t *Tree) Built(ctx context.Context, unit string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return r.built(), nil
+	return r.built, nil
 }
 
 func objectName(unit string) string { return filepath.Base(unit) }
@@ -96,11 +94,27 @@ func (t *Tree) compile(ctx context.Context, r *record, files map[string][]byte, 
 	})
 }
 
+// source is the unit's source file, relative to the tree; "" if it is elsewhere.
+func (r *record) source(t *Tree) string {
+	if rel, ok := strings.CutPrefix(absolute(r.Command.Input, r.workdir(t)), t.Source+"/"); ok {
+		return filepath.Clean(rel)
+	}
+	return ""
+}
+
+// absolute is a name as seen in a folder. It is not shortened: what `..` leads to is up to links.
+func absolute(name, dir string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return dir + "/" + name
+}
+
 // folder is the one of the unit's source, relative to the tree; "" if it is elsewhere. It is real in an overlay, so that
 // most `#include "../x.h"` are right at once.
 func (r *record) folder(t *Tree) string {
-	if rel, ok := strings.CutPrefix(r.Command.Input, t.Source+"/"); ok {
-		return filepath.Dir(filepath.Clean(rel))
+	if source := r.source(t); source != "" {
+		return filepath.Dir(source)
 	}
 	return ""
 }
@@ -159,7 +173,7 @@ func moved(word, from, to string) string {
 // cc runs the compiler in the unit's working folder and returns the files that it read.
 func (t *Tree) cc(ctx context.Context, r *record, words []string, root, out string, cost *Cost) (deps []string, err error) {
 	args := slices.Concat(words[1:len(words)-1], sectionFlags, words[len(words)-1:])
-	return t.run(ctx, r.Object, r.workdir(t), append(words[:1:1], args...), root, out, cost)
+	return t.run(ctx, r.Object, moved(r.workdir(t), t.Source, root), append(words[:1:1], args...), root, out, cost)
 }
 
 // run runs a compiler's command, whose last word is the source file, with its outputs added.
@@ -177,7 +191,11 @@ func (t *Tree) run(ctx context.Context, unit, workdir string, words []string, ro
 	if err != nil {
 		return nil, fmt.Errorf("unit %q: the compiler left no dependencies: %w", unit, err)
 	}
-	return parseDepfile(string(text)), nil
+	deps := parseDepfile(string(text))
+	for i, d := range deps {
+		deps[i] = absolute(d, workdir)
+	}
+	return deps, nil
 }
 
 // parseDepfile lists the prerequisites of a makefile rule as gcc writes it.

@@ -35,7 +35,7 @@ func (t *Tree) Read(ctx context.Context, unit string, files map[string][]byte) (
 	out, aux := filepath.Join(scratch, "out.o"), filepath.Join(scratch, "prototypes")
 	run := func(root string, words []string) ([]string, error) {
 		words = slices.Insert(slices.Clone(words), len(words)-1, "-fsyntax-only", "-aux-info", aux)
-		return t.run(ctx, unit, r.workdir(t), words, root, out, new(Cost))
+		return t.run(ctx, unit, moved(r.workdir(t), t.Source, root), words, root, out, new(Cost))
 	}
 	root := t.Source
 	var deps []string

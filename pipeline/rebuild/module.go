@@ -39,8 +39,8 @@ func (t *Tree) BuildModule(ctx context.Context, name string, files map[string][]
 	}
 	// Without the maps the folder's name would be in the debug information and in __FILE__, and so in the bytes.
 	flags := fmt.Sprintf("KCFLAGS=-ffile-prefix-map=%s/= -ffile-prefix-map=%s=. -fdebug-prefix-map=%s=. -fdebug-prefix-map=%s=.",
-		dir, dir, t.Object, t.Source)
-	args := []string{"-C", t.Source, "O=" + t.Object, "M=" + dir, "V=1", "modules",
+		dir, dir, t.Object, t.kernel)
+	args := []string{"-C", t.kernel, "O=" + t.Object, "M=" + dir, "V=1", "modules",
 		// objtool is to see the module as a whole: the objects of vmlinux that went into it were compiled by us, without it.
 		// The command line wins over what scripts/Makefile.lib sets. Source: rule_ld_multi_m, scripts/Makefile.build, v6.1.
 		"delay-objtool=y",

@@ -67,6 +67,9 @@ func (t *Tree) Owner(ctx context.Context, files []string) ([]Owner, error) {
 }
 
 func (t *Tree) ownersOf(ctx context.Context, file string) ([]Owner, error) {
+	if t.external != nil {
+		return t.external.ownersOf(file), nil
+	}
 	kind := classify(file)
 	if kind != NotBuilt && kind != Assembly {
 		return []Owner{{File: file, Kind: kind}}, nil
@@ -114,8 +117,7 @@ func (ix ownerIndex) units(file, unit string) []Owner {
 			o.Target = "vmlinux"
 		case InModule:
 			o.Module = l.Module
-			// Source: KBUILD_MODNAME and name-fix, scripts/Makefile.lib, v6.1.
-			o.Target = strings.NewReplacer("-", "_", ",", "_").Replace(strings.TrimSuffix(path.Base(l.Module), ".ko"))
+			o.Target = moduleTarget(l.Module)
 		}
 		if o.Target != "" {
 			o.Unit, o.Source = l.Object, unit
@@ -123,6 +125,13 @@ func (ix ownerIndex) units(file, unit string) []Owner {
 		owners = append(owners, o)
 	}
 	return owners
+}
+
+// moduleTarget is the name that lsmod shows for a .ko.
+//
+// Source: KBUILD_MODNAME and name-fix, scripts/Makefile.lib, v6.1.
+func moduleTarget(ko string) string {
+	return strings.NewReplacer("-", "_", ",", "_").Replace(strings.TrimSuffix(path.Base(ko), ".ko"))
 }
 
 func stem(file string) string { return strings.TrimSuffix(file, path.Ext(file)) }

@@ -44,12 +44,15 @@ type Tree struct {
 	Prepared Cost // what it took to prepare; zero if the cache had it
 	Indexed  Cost // what it took kbuild to say what each file is part of, after Owner; zero if the cache had it
 
-	cache *cache.Cache
-	root  *process.Root // of the tools; nil: the machine's own
-	entry string        // the cache folder that holds Object
-	vars  []string
-	jobs  int
-	env   []string // what kbuild exports to its sub-makes
+	external *external // nil for the kernel's own tree
+
+	cache  *cache.Cache
+	kernel string        // the kernel's source folder
+	root   *process.Root // of the tools; nil: the machine's own
+	entry  string        // the cache folder that holds Object
+	vars   []string
+	jobs   int
+	env    []string // what kbuild exports to its sub-makes
 
 	indexMu  sync.Mutex // guards what is read once
 	index    ownerIndex
@@ -94,7 +97,7 @@ func Prepare(ctx context.Context, c *cache.Cache, src *source.Tree, k *pkgfmt.Ke
 	if err := process.LookAll(ctx, root, programs(config)); err != nil {
 		return nil, err
 	}
-	t := &Tree{Source: src.Dir, CC: cc, cache: c, root: root, jobs: opts.Jobs}
+	t := &Tree{Source: src.Dir, kernel: src.Dir, CC: cc, cache: c, root: root, jobs: opts.Jobs}
 	if t.jobs <= 0 {
 		t.jobs = runtime.NumCPU()
 	}

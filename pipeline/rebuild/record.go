@@ -26,16 +26,17 @@ type record struct {
 	// the build folder that has them as well.
 	Made []string
 
-	dir string
+	dir   string
+	built string // the object as kbuild left it, objtool's work included
 }
-
-// built is the object as kbuild left it, objtool's work included.
-func (r *record) built() string { return filepath.Join(r.dir, "built.o") }
 
 // workdir is where the recorded command runs.
 func (r *record) workdir(t *Tree) string {
-	if len(r.Made) > 0 {
+	switch {
+	case len(r.Made) > 0:
 		return filepath.Join(r.dir, "obj")
+	case t.external != nil && !filepath.IsAbs(r.Object): // since Linux 6.13
+		return t.Source
 	}
 	return t.Object
 }
@@ -44,6 +45,9 @@ func (r *record) workdir(t *Tree) string {
 // does for all that the cache does not have; Compile calls it for a unit that is not there yet. Units that do not
 // compile give a *BuildError.
 func (t *Tree) Record(ctx context.Context, units ...string) (Cost, error) {
+	if t.external != nil {
+		return Cost{}, nil // all are there
+	}
 	var todo []string
 	for _, u := range units {
 		if err := checkUnit(u); err != nil {
@@ -200,15 +204,26 @@ func (t *Tree) made(r record, obj string) ([]string, error) {
 	return made, nil
 }
 
+// savedSource is the file that an object was made from, by its .cmd file; "" if that does not say.
+func savedSource(text, object string) string {
+	for _, line := range strings.Split(text, "\n") {
+		if source, ok := strings.CutPrefix(line, "source_"+object+" := "); ok {
+			return source
+		}
+	}
+	return ""
+}
+
 // savedDeps reads the files that a unit depends on from its .cmd file. fixdep writes each on a line of its own, after
 // `deps_<object> := \`; options of the configuration stand there as $(wildcard include/config/...).
 func savedDeps(text, object string) []string {
 	var deps []string
+	if source := savedSource(text, object); source != "" {
+		deps = append(deps, source)
+	}
 	inside := false
 	for _, line := range strings.Split(text, "\n") {
 		switch {
-		case strings.HasPrefix(line, "source_"+object+" := "):
-			deps = append(deps, strings.TrimPrefix(line, "source_"+object+" := "))
 		case strings.HasPrefix(line, "deps_"+object+" := "):
 			inside = true
 		case inside && strings.HasPrefix(line, "  "):
@@ -224,6 +239,10 @@ func savedDeps(text, object string) []string {
 
 // load reads the record of a unit, which is made first if the cache does not have it.
 func (t *Tree) load(ctx context.Context, unit string) (*record, Cost, error) {
+	if t.external != nil {
+		r, err := t.external.load(unit)
+		return r, Cost{}, err
+	}
 	cost, err := t.Record(ctx, unit)
 	if err != nil {
 		return nil, cost, err
@@ -238,7 +257,7 @@ func (t *Tree) load(ctx context.Context, unit string) (*record, Cost, error) {
 	if err != nil {
 		return nil, cost, err
 	}
-	r := &record{dir: dir}
+	r := &record{dir: dir, built: filepath.Join(dir, "built.o")}
 	if err := json.Unmarshal(b, r); err != nil {
 		return nil, cost, &pkgfmt.InputError{Path: filepath.Join(dir, "record.json"), Want: "a record of a unit", Err: err}
 	}

@@ -54,6 +54,41 @@ func openFolder(ctx context.Context, path string) (*Tree, error) {
 	return &Tree{Origin: path, Dir: dir, ID: id, Version: v}, nil
 }
 
+// OpenModule takes the source of out-of-tree modules: a folder with a Kbuild or Makefile. Its Version is empty.
+// *pkgfmt.InputError for anything else, and for a folder with symbolic links out of it.
+func OpenModule(ctx context.Context, path string) (*Tree, error) {
+	const want = "source of an out-of-tree module: a folder with a Kbuild or Makefile that sets obj-m"
+	fail := func(got string, err error) (*Tree, error) {
+		return nil, &pkgfmt.InputError{Path: path, Want: want, Got: got, Err: err}
+	}
+	dir, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		dir, err = filepath.Abs(dir)
+	}
+	if err != nil {
+		return fail("", err)
+	}
+	if st, err := os.Stat(dir); err != nil {
+		return fail("", err)
+	} else if !st.IsDir() {
+		return fail("no folder", nil)
+	}
+	_, kbuild := os.Stat(filepath.Join(dir, "Kbuild"))
+	_, makefile := os.Stat(filepath.Join(dir, "Makefile"))
+	if kbuild != nil && makefile != nil {
+		return fail("a folder with neither", nil)
+	}
+	id, err := folderID(ctx, dir)
+	var link *linkError
+	switch {
+	case errors.As(err, &link):
+		return fail(link.Error(), nil)
+	case err != nil:
+		return nil, err
+	}
+	return &Tree{Origin: path, Dir: dir, ID: id}, nil
+}
+
 // KbuildPath says whether kbuild can work with a path.
 // Source: "source directory cannot contain spaces or colons", Makefile, v6.1. The other characters would have to be quoted
 // in recorded commands.
