@@ -168,6 +168,28 @@ func checkModuleOf(t *testing.T, k *Kernel, name string) {
 	}
 }
 
+// TestModulePrecedence takes of modules of one name the one that modprobe takes, wherever it is given.
+func TestModulePrecedence(t *testing.T) {
+	parts := sampleKernel(t)
+	lib := "lib/modules/" + sampleRelease + "/"
+	parts.image[lib+"kernel/net/twice.ko"] = "the kernel's own"
+	parts.image[lib+"extra/thrice.ko"] = "\x7fELF the module thrice"
+	parts.image[lib+"kernel/net/thrice.ko"] = "the kernel's own"
+	updates := writeFiles(t, map[string]string{
+		lib + "updates/dkms/twice.ko.xz": string(tool(t, []byte("\x7fELF the module twice"), "xz", "--check=crc32")),
+	})
+	debs := parts.debs(t)
+	for _, paths := range [][]string{append(debs, updates), append([]string{updates}, debs...)} {
+		k, err := OpenKernel(t.Context(), openCache(t), paths)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkModuleOf(t, k, "twice")
+		checkModuleOf(t, k, "thrice")
+		checkModuleOf(t, k, "xfs")
+	}
+}
+
 func TestOpenKernelFromDebs(t *testing.T) {
 	parts := sampleKernel(t)
 	debs := parts.debs(t)
