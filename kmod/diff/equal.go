@@ -140,7 +140,7 @@ func (c *comparer) sameFresh(a, b *unit.Item) bool {
 	c.fresh[key] = true
 	same, err := c.content(a, b)
 	switch {
-	case !same && err == nil && sameTextButLines(a, b):
+	case !same && err == nil && SameTextButLines(a, b):
 		same = true
 	case a.Section.Name == dynamicDebug:
 		same, err = c.sameDebugSite(a, b)

@@ -11,8 +11,8 @@ import (
 // Source: include/linux/fortify-string.h, __fortify_memcpy_chk, v6.1.
 var fileLine = regexp.MustCompile(`([A-Za-z0-9_./+-]+\.[ch]:)[0-9]+`)
 
-// sameTextButLines says whether two texts differ in nothing but the numbers of lines behind the names of source files.
-func sameTextButLines(a, b *unit.Item) bool {
+// SameTextButLines says whether two texts differ in nothing but the numbers of lines behind the names of source files.
+func SameTextButLines(a, b *unit.Item) bool {
 	if a.Kind != unit.Literal || !a.Section.Strings() || !b.Section.Strings() || a.Section.EntSize != 1 || b.Section.EntSize != 1 {
 		return false
 	}

@@ -196,7 +196,7 @@ func (c *plainly) target(a, b unit.Ref) bool {
 		return false
 	case len(a.To.Syms) == 0, diff.Fresh(a.To) && !a.To.Writable():
 		same, err := c.item(a.To, b.To)
-		return err == nil && same
+		return err == nil && (same || diff.SameTextButLines(a.To, b.To))
 	}
 	return true
 }

@@ -21,6 +21,7 @@ func TestCoverage(t *testing.T) {
 		{"notrace-inline", "", nil},
 		{"bug-line", "", nil},
 		{"line-number", "", nil},
+		{"line-in-text", "", nil},
 		{"fresh-names", "", nil},
 		{"dynamic-debug", "", nil},
 		{"static-local-kept", "", nil},
