@@ -132,9 +132,9 @@ func refValue(ref unit.Ref) string {
 		return quoted(ref.To, uint64(ref.ToOffset))
 	}
 	if ref.ToOffset != 0 {
-		return fmt.Sprintf("%s%+d", refName(ref), ref.ToOffset)
+		return fmt.Sprintf("%s%+d", ref.Name(), ref.ToOffset)
 	}
-	return refName(ref)
+	return ref.Name()
 }
 
 // quoted gives the string that begins at an offset, cut where it is long.

@@ -60,15 +60,15 @@ func (x *extractor) checkLate(e unit.Entry, local func(unit.Ref) bool) {
 	switch {
 	case i < 0:
 	case e.Section.Name != "__jump_table" || i != len(e.Refs)-1:
-		x.cannot(NotExtractable, owner, fmt.Sprintf("an entry of %s refers to %s, of which the kernel learns the address too late", e.Section.Name, refName(e.Refs[i])),
+		x.cannot(NotExtractable, owner, fmt.Sprintf("an entry of %s refers to %s, of which the kernel learns the address too late", e.Section.Name, e.Refs[i].Name()),
 			"change a caller of the function instead, or reboot into a fixed kernel")
 	case TracepointKey(e.Refs[i]):
-		name := strings.TrimPrefix(refName(e.Refs[i]), tracepoint)
+		name := strings.TrimPrefix(e.Refs[i].Name(), tracepoint)
 		if text := name + " in " + owner.Name; !slices.Contains(x.ext.Silent, text) {
 			x.ext.Silent = append(x.ext.Silent, text)
 		}
 	default:
-		x.cannot(ModuleKey, owner, fmt.Sprintf("it branches on the static key %s of the module itself, which the kernel would read before it knows where it is", refName(e.Refs[i])),
+		x.cannot(ModuleKey, owner, fmt.Sprintf("it branches on the static key %s of the module itself, which the kernel would read before it knows where it is", e.Refs[i].Name()),
 			"change a caller of the function instead, or ship the module")
 	}
 }
@@ -82,7 +82,7 @@ const tracepoint = "__tracepoint_"
 // branch is the likely one.
 func TracepointKey(key unit.Ref) bool {
 	const likely = 1
-	return strings.HasPrefix(refName(key), tracepoint) && key.ToOffset&likely == 0
+	return strings.HasPrefix(key.Name(), tracepoint) && key.ToOffset&likely == 0
 }
 
 // patchedLate says whether an alternative touches an instruction that is filled in late, or brings one: it is applied

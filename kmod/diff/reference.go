@@ -16,7 +16,7 @@ func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit
 	rel := elfobj.Reloc{Offset: base + ref.Offset, Type: ref.Type, Addend: ref.ToOffset - ref.Bias}
 	switch {
 	case ref.Field.Size == 1:
-		x.cannot(NotExtractable, in, fmt.Sprintf("a short jump leads to %s, its neighbour in %s, and reaches no further", refName(ref), in.Section.Name),
+		x.cannot(NotExtractable, in, fmt.Sprintf("a short jump leads to %s, its neighbour in %s, and reaches no further", ref.Name(), in.Section.Name),
 			"change the patch so that the compiler makes other code, or reboot into a fixed kernel")
 		return
 	case ref.Table != nil:

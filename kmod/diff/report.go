@@ -196,7 +196,7 @@ func (r *Result) why(it *unit.Item, c Change) []Reason {
 	if errPre == nil && errPost == nil && len(a) == len(b) && r.cmp.equalOutside(pre.Bytes(), it.Bytes(), a) {
 		for i := range a {
 			if !r.cmp.references(a[i:i+1], b[i:i+1]) {
-				return []Reason{{Because: OtherReference, Of: refName(b[i]), At: &b[i].Offset}}
+				return []Reason{{Because: OtherReference, Of: b[i].Name(), At: &b[i].Offset}}
 			}
 		}
 	}

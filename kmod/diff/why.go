@@ -104,7 +104,7 @@ func (r *Result) whyChanged(pre, post *unit.Item) (*Reason, error) {
 
 // whyReference tells how two references differ.
 func (r *Result) whyReference(a, b unit.Ref) *Reason {
-	out := &Reason{Because: OtherReference, Of: refName(b), At: &b.Offset}
+	out := &Reason{Because: OtherReference, Of: b.Name(), At: &b.Offset}
 	if a.To == nil || b.To == nil || !Fresh(a.To) || !Fresh(b.To) {
 		return out
 	}
@@ -140,16 +140,6 @@ func (r *Result) differingTable(pre, post *unit.Item) string {
 		}
 	}
 	return ""
-}
-
-func refName(r unit.Ref) string {
-	switch {
-	case r.To != nil:
-		return r.To.Name
-	case r.External != nil:
-		return r.External.Name
-	}
-	return r.Table.Name
 }
 
 // reasons are all reasons for which a changed function differs, the first difference first.

@@ -142,28 +142,28 @@ func (v *verifier) sameTarget(s *side, from *unit.Item, post, mod unit.Ref) erro
 		return v.sameEntryPlace(s, post, mod)
 	}
 	if post.Table != nil || mod.Table != nil {
-		return fmt.Errorf("leads to %s%+d, in the module to %s%+d", name(post), post.ToOffset, name(mod), mod.ToOffset)
+		return fmt.Errorf("leads to %s%+d, in the module to %s%+d", post.Name(), post.ToOffset, mod.Name(), mod.ToOffset)
 	}
 	// Linux 7.2 links the literals of a module among its constants, into a section that is no more one of strings.
 	// Source: scripts/module.lds.S, v6.12 and v7.2.
 	if post.To != nil && mod.To != nil && mod.To.Kind == unit.Anonymous && (post.To.Kind == unit.Anonymous || post.To.Kind == unit.Literal) {
 		it, err := v.piece(mod.To.Section, int64(mod.To.Start)+mod.ToOffset-post.ToOffset, post.To.Size())
 		if err != nil {
-			return fmt.Errorf("leads to %s%+d, in the module to %s%+d: %w", name(post), post.ToOffset, name(mod), mod.ToOffset, err)
+			return fmt.Errorf("leads to %s%+d, in the module to %s%+d: %w", post.Name(), post.ToOffset, mod.Name(), mod.ToOffset, err)
 		}
 		return v.same(s, post.To, it)
 	}
 	if post.ToOffset != mod.ToOffset {
-		return fmt.Errorf("leads to %s%+d, in the module to %s%+d", name(post), post.ToOffset, name(mod), mod.ToOffset)
+		return fmt.Errorf("leads to %s%+d, in the module to %s%+d", post.Name(), post.ToOffset, mod.Name(), mod.ToOffset)
 	}
 	if in, it := v.inside(s, from, post); it != nil {
 		if mod.To == nil {
-			return fmt.Errorf("leads to %s, which the update has to bring, in the module out of it to %s", name(post), name(mod))
+			return fmt.Errorf("leads to %s, which the update has to bring, in the module out of it to %s", post.Name(), mod.Name())
 		}
 		return v.same(in, it, mod.To)
 	}
 	if mod.To != nil {
-		return fmt.Errorf("leads to %s of the running kernel, in the module to its own %s", name(post), name(mod))
+		return fmt.Errorf("leads to %s of the running kernel, in the module to its own %s", post.Name(), mod.Name())
 	}
 	got, err := v.address(mod.External)
 	if err != nil {
@@ -174,7 +174,7 @@ func (v *verifier) sameTarget(s *side, from *unit.Item, post, mod unit.Ref) erro
 		return err
 	}
 	if got != want {
-		return fmt.Errorf("leads to %s of %s at %#x, in the module to %s of %s at %#x", name(post), want.Object, want.Addr, name(mod), got.Object, got.Addr)
+		return fmt.Errorf("leads to %s of %s at %#x, in the module to %s of %s at %#x", post.Name(), want.Object, want.Addr, mod.Name(), got.Object, got.Addr)
 	}
 	return nil
 }
@@ -237,19 +237,9 @@ func (v *verifier) inside(s *side, from *unit.Item, ref unit.Ref) (*side, *unit.
 	return nil, nil
 }
 
-func name(r unit.Ref) string {
-	switch {
-	case r.To != nil:
-		return r.To.Name
-	case r.External != nil:
-		return r.External.Name
-	}
-	return r.Table.Name
-}
-
 // meant is the place in the shipped kernel that a reference of post means.
 func (s *side) meant(post unit.Ref) (vmlinux.At, error) {
-	n := diff.Need{Name: name(post)}
+	n := diff.Need{Name: post.Name()}
 	if post.To != nil {
 		n.Pre = s.Diff.PreOf(post.To)
 	}

@@ -43,7 +43,7 @@ func (v *verifier) sameEntry(s *side, post, mod *unit.Item, a, b unit.Entry) err
 		switch {
 		case ra.To == post:
 			if rb.To != mod || rb.ToOffset != ra.ToOffset {
-				return fmt.Errorf("leads to %s%+d, in the module to %s%+d", name(ra), ra.ToOffset, name(rb), rb.ToOffset)
+				return fmt.Errorf("leads to %s%+d, in the module to %s%+d", ra.Name(), ra.ToOffset, rb.Name(), rb.ToOffset)
 			}
 		case a.Section.Name == ".altinstructions" && ra.Table != nil && rb.Table != nil:
 			x, y := a.Replacement, b.Replacement

@@ -66,7 +66,7 @@ func (v *verifier) carriedEntries(s *side, post, mod *unit.Item) (out []unit.Ent
 			return nil, fmt.Errorf("%s%+d: a branch outside of the function", post, at)
 		}
 		if insn, ok := v.mod.Arch.Insn(mod.Bytes()[at:]); !ok || !insn.Nop {
-			return nil, fmt.Errorf("%s%+d: the branch on %s, which is not known as the update is loaded, is no nop in the module", post, at, name(e.Refs[len(e.Refs)-1]))
+			return nil, fmt.Errorf("%s%+d: the branch on %s, which is not known as the update is loaded, is no nop in the module", post, at, e.Refs[len(e.Refs)-1].Name())
 		}
 	}
 	return out, nil
@@ -86,7 +86,7 @@ func (v *verifier) lateKey(s *side, post *unit.Item, e unit.Entry) (bool, error)
 		return false, err
 	}
 	if !diff.TracepointKey(key) {
-		return false, fmt.Errorf("%s: branches on the static key %s of module %s", post, name(key), s.Target)
+		return false, fmt.Errorf("%s: branches on the static key %s of module %s", post, key.Name(), s.Target)
 	}
 	return true, nil
 }

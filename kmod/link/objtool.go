@@ -135,14 +135,14 @@ func (v *verifier) knownTrampoline(r unit.Ref) bool {
 
 // plain is the name in the kernel of what a reference of the module leads to.
 func plain(r unit.Ref) string {
-	if k, err := parseKlp(name(r)); err == nil {
+	if k, err := parseKlp(r.Name()); err == nil {
 		return k.name
 	}
-	return name(r)
+	return r.Name()
 }
 
 // ofModule says whether a reference leads to what a patched module has, or one that it imports from.
 func ofModule(r unit.Ref) bool {
-	k, err := parseKlp(name(r))
+	k, err := parseKlp(r.Name())
 	return err == nil && k.object != vmlinux.Object
 }

@@ -69,7 +69,7 @@ func readOnlyKeys(u Unit) (out diff.Refusals, err error) {
 			if key.To != nil && u.Diff.PreOf(key.To) == nil || key.To != nil && diff.Fresh(key.To) {
 				continue // the update's own
 			}
-			need := diff.Need{Name: name(key)}
+			need := diff.Need{Name: key.Name()}
 			if key.To != nil {
 				need.Pre = u.Diff.PreOf(key.To)
 			}

@@ -148,3 +148,14 @@ func (u *Unit) beside(s *elfobj.Section, at int64, bySection bool) *Item {
 	}
 	return items[i-1]
 }
+
+// Name is that of what the reference leads to: an item, an external symbol, or a special section.
+func (r Ref) Name() string {
+	switch {
+	case r.To != nil:
+		return r.To.Name
+	case r.External != nil:
+		return r.External.Name
+	}
+	return r.Table.Name
+}
