@@ -61,9 +61,8 @@ func (r *Result) changedFields(pre, post *unit.Item) string {
 // differing gives the offsets at which two data of one size differ, in ascending order: bytes, and the start of each
 // reference to something else.
 func (r *Result) differing(pre, post *unit.Item) []int64 {
-	a, errA := r.Pre.Refs(pre)
-	b, errB := r.Post.Refs(post)
-	if errA != nil || errB != nil {
+	a, b, err := r.cmp.refs(pre, post)
+	if err != nil {
 		return nil
 	}
 	var out []int64

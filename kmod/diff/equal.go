@@ -47,15 +47,20 @@ func (c *comparer) content(pre, post *unit.Item) (bool, error) {
 	if pre.Size() != post.Size() || (pre.Section.Type == elf.SHT_NOBITS) != (post.Section.Type == elf.SHT_NOBITS) {
 		return false, nil
 	}
-	a, err := c.pre.Refs(pre)
-	if err != nil {
-		return false, err
-	}
-	b, err := c.post.Refs(post)
+	a, b, err := c.refs(pre, post)
 	if err != nil {
 		return false, err
 	}
 	return c.references(a, b) && (c.equalOutside(pre.Bytes(), post.Bytes(), a) || c.sameButLines(pre, post, a)), nil
+}
+
+// refs are the references of an item of pre and of one of post.
+func (c *comparer) refs(pre, post *unit.Item) (a, b []unit.Ref, err error) {
+	if a, err = c.pre.Refs(pre); err != nil {
+		return nil, nil, err
+	}
+	b, err = c.post.Refs(post)
+	return a, b, err
 }
 
 // sameButLines says whether two functions differ in line numbers alone, as far as the objects show.
@@ -153,21 +158,13 @@ func (c *comparer) sameFresh(a, b *unit.Item) bool {
 
 // sameDebugSite compares two struct _ddebug, which dynamic debug makes for each pr_debug(): the line in it is noise.
 func (c *comparer) sameDebugSite(pre, post *unit.Item) (bool, error) {
-	a, err := c.pre.Refs(pre)
-	if err != nil {
-		return false, err
-	}
-	b, err := c.post.Refs(post)
+	a, b, err := c.refs(pre, post)
 	return err == nil && pre.Size() == post.Size() && c.references(a, b), err
 }
 
 // sameUbsanSite compares what two checks of UBSAN report with, their places in the source apart.
 func (c *comparer) sameUbsanSite(pre, post *unit.Item) (bool, error) {
-	a, err := c.pre.Refs(pre)
-	if err != nil {
-		return false, err
-	}
-	b, err := c.post.Refs(post)
+	a, b, err := c.refs(pre, post)
 	if err != nil {
 		return false, err
 	}

@@ -42,11 +42,7 @@ func innermost(calls []unit.Inlined, at uint64) (found unit.Inlined) {
 
 // firstDifference is the offset of the first instruction that differs.
 func (r *Result) firstDifference(pre, post *unit.Item) uint64 {
-	a, err := r.Pre.Refs(pre)
-	if err != nil {
-		return 0
-	}
-	b, err := r.Post.Refs(post)
+	a, b, err := r.cmp.refs(pre, post)
 	if err != nil {
 		return 0
 	}

@@ -191,9 +191,8 @@ func (r *Result) why(it *unit.Item, c Change) []Reason {
 	if pre.Size() != it.Size() {
 		return []Reason{{Because: SizeChanged}}
 	}
-	a, errPre := r.Pre.Refs(pre)
-	b, errPost := r.Post.Refs(it)
-	if errPre == nil && errPost == nil && len(a) == len(b) && r.cmp.equalOutside(pre.Bytes(), it.Bytes(), a) {
+	a, b, err := r.cmp.refs(pre, it)
+	if err == nil && len(a) == len(b) && r.cmp.equalOutside(pre.Bytes(), it.Bytes(), a) {
 		for i := range a {
 			if !r.cmp.references(a[i:i+1], b[i:i+1]) {
 				return []Reason{{Because: OtherReference, Of: b[i].Name(), At: &b[i].Offset}}

@@ -83,11 +83,7 @@ func (r *Result) whyChanged(pre, post *unit.Item) (*Reason, error) {
 	if pre.Size() != post.Size() {
 		return &Reason{Because: CodeChanged}, nil
 	}
-	a, err := r.Pre.Refs(pre)
-	if err != nil {
-		return nil, err
-	}
-	b, err := r.Post.Refs(post)
+	a, b, err := r.cmp.refs(pre, post)
 	if err != nil {
 		return nil, err
 	}
