@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 
 	textdiff "github.com/rogpeppe/go-internal/diff"
@@ -24,37 +25,36 @@ func (c *creation) confirmLines(ctx context.Context, u PlannedUnit, pre, post *c
 	if len(r.OnlyLines) == 0 {
 		return r, nil
 	}
-	opts := c.diffOptions(u)
-	opts.NotLines = map[string]bool{}
 	files := maps.Clone(c.plan.files)
 	for name, text := range files {
 		if before, err := os.ReadFile(filepath.Join(c.tree.Source, name)); err == nil && text != nil {
 			files[name] = withLinesOf(before, text)
 		}
 	}
+	opts := c.diffOptions(u)
+	var same []string // none if a directive came to stand where it means something else
 	renumbered, err := c.compile(ctx, u, files)
 	var build *rebuild.BuildError
-	switch {
-	case errors.As(err, &build): // a directive came to stand where it means something else
-		for _, name := range r.OnlyLines {
-			opts.NotLines[name] = true
-		}
-	case err != nil:
+	if err != nil && !errors.As(err, &build) {
 		return nil, err
-	default:
+	}
+	if err == nil {
 		exact := opts
 		exact.ExactLines = true
 		e, err := diff.Compare(u.Source, pre.obj, renumbered.obj, exact)
 		if err != nil {
 			return nil, err
 		}
-		same := map[string]bool{}
-		for _, name := range e.Unchanged() {
-			same[name] = true
+		same = e.Unchanged()
+	}
+	opts.NotLines = map[string]bool{}
+	for _, name := range r.OnlyLines {
+		if !slices.Contains(same, name) {
+			opts.NotLines[name] = true
 		}
-		for _, name := range r.OnlyLines {
-			opts.NotLines[name] = !same[name]
-		}
+	}
+	if len(opts.NotLines) == 0 {
+		return r, nil
 	}
 	return diff.Compare(u.Source, pre.obj, post.obj, opts)
 }

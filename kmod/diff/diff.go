@@ -126,6 +126,9 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 
 // linesOnly names the functions that count as unchanged though they load other numbers.
 func (r *Result) linesOnly() {
+	if len(r.cmp.onlyLines) == 0 {
+		return
+	}
 	same := r.Unchanged()
 	for it := range r.cmp.onlyLines {
 		if slices.Contains(same, it.Name) && !slices.Contains(r.OnlyLines, it.Name) {

@@ -4,6 +4,7 @@ package link
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"fmt"
@@ -68,12 +69,13 @@ func (p *Plan) Objects() (out []Object) {
 		}
 		out[i].Splices = append(out[i].Splices, s)
 	}
-	slices.SortFunc(out, func(a, b Object) int {
-		if (a.Name == vmlinux.Object) != (b.Name == vmlinux.Object) {
-			return map[bool]int{true: -1, false: 1}[a.Name == vmlinux.Object]
+	rank := func(o Object) int {
+		if o.Name == vmlinux.Object {
+			return 0
 		}
-		return strings.Compare(a.Name, b.Name)
-	})
+		return 1
+	}
+	slices.SortFunc(out, func(a, b Object) int { return cmp.Or(rank(a)-rank(b), strings.Compare(a.Name, b.Name)) })
 	return out
 }
 
