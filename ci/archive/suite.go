@@ -23,22 +23,23 @@ type suiteSource struct {
 	suite string
 }
 
-// mirror is the mirror of the machine's own release: its suites for updates and security may be on others.
-func (s *suiteSource) mirror(ctx context.Context) (string, error) {
-	sources, err := s.own.Sources(ctx)
+// Mirror is the mirror of the machine's own release: its suites for updates, security and backports, which have a dash in
+// their names, may be on others.
+func (a *Archive) Mirror(ctx context.Context) (string, error) {
+	sources, err := a.Sources(ctx)
 	if err != nil {
 		return "", err
 	}
-	for _, src := range sources {
-		if !strings.ContainsAny(src.Suite, "-/") {
-			return src.URI, nil
+	for _, s := range sources {
+		if !strings.ContainsAny(s.Suite, "-/") {
+			return s.URI, nil
 		}
 	}
-	return "", errors.New("apt has no mirror of a Debian release configured")
+	return "", errors.New("apt has no Debian mirror configured")
 }
 
 func (s *suiteSource) configured(ctx context.Context) (string, error) {
-	uri, err := s.mirror(ctx)
+	uri, err := s.own.Mirror(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -49,7 +50,7 @@ func (s *suiteSource) configured(ctx context.Context) (string, error) {
 // update fills a folder of package lists. A mirror that has stood still for longer than the suite's lists are meant to be
 // used serves these tests as well: their signature is checked all the same.
 func (s *suiteSource) update(ctx context.Context, dir string) error {
-	uri, err := s.mirror(ctx)
+	uri, err := s.own.Mirror(ctx)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -106,17 +105,7 @@ func debianMirror(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sources, err := a.Sources(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, s := range sources {
-		// Those with a dash are updates, security and backports, which a mirror may keep elsewhere.
-		if !strings.ContainsAny(s.Suite, "-/") {
-			return s.URI, nil
-		}
-	}
-	return "", errors.New("apt has no Debian mirror configured")
+	return a.Mirror(ctx)
 }
 
 // acquireOptions are the machine's own settings of how to reach a mirror, in apt.conf syntax.
