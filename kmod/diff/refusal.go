@@ -1,12 +1,13 @@
 package diff
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 )
 
-// Code names a reason for which a change is not made live. Each is described in docs/refusals.md.
+// Code names a kind of finding. Each is described in docs/refusals.md.
 type Code string
 
 // The codes that this package gives.
@@ -25,8 +26,8 @@ const (
 	UnknownCode     Code = "unknown-instruction" // code that cannot be decoded
 )
 
-// Refusal is one reason why a patch cannot be applied live.
-type Refusal struct {
+// Finding is one thing that a reviewer of a change is told: a reason to refuse it, or (package finding) to look at it.
+type Finding struct {
 	Code    Code   `json:"code"`
 	Unit    string `json:"unit"`             // source file, relative to the tree
 	Subject string `json:"subject"`          // function, datum or section
@@ -35,13 +36,23 @@ type Refusal struct {
 	Remedy  string `json:"remedy"`
 }
 
-func (r Refusal) String() string {
-	where := r.Unit
-	if r.Source != "" {
-		where = r.Source
+func (f Finding) String() string {
+	where := f.Unit
+	if f.Source != "" {
+		where = f.Source
 	}
-	return fmt.Sprintf("%s: %s: %s [%s]; %s", where, r.Subject, r.Reason, r.Code, r.Remedy)
+	return fmt.Sprintf("%s: %s: %s [%s]; %s", where, f.Subject, f.Reason, f.Code, f.Remedy)
 }
+
+// SortFindings puts findings in a stable order: by unit, subject, code.
+func SortFindings(list []Finding) {
+	slices.SortStableFunc(list, func(a, b Finding) int {
+		return cmp.Or(strings.Compare(a.Unit, b.Unit), strings.Compare(a.Subject, b.Subject), cmp.Compare(a.Code, b.Code))
+	})
+}
+
+// Refusal is one reason why a patch cannot be applied live.
+type Refusal = Finding
 
 // Refusals is the error that holds all reasons at once; the program exits with 4.
 type Refusals []Refusal
@@ -54,16 +65,5 @@ func (r Refusals) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Sort puts refusals in a stable order: by unit, subject, code.
-func (r Refusals) Sort() {
-	sort.SliceStable(r, func(i, j int) bool {
-		a, b := r[i], r[j]
-		if a.Unit != b.Unit {
-			return a.Unit < b.Unit
-		}
-		if a.Subject != b.Subject {
-			return a.Subject < b.Subject
-		}
-		return a.Code < b.Code
-	})
-}
+// Sort puts refusals in the order of SortFindings.
+func (r Refusals) Sort() { SortFindings(r) }

@@ -4,14 +4,13 @@ package finding
 
 import (
 	"fmt"
-	"sort"
 
 	"livesplice/kmod/diff"
 	"livesplice/kmod/unit"
 )
 
 // Code names a kind of warning. Each is described in docs/refusals.md, under "Warnings".
-type Code string
+type Code = diff.Code
 
 // The codes that this package gives.
 const (
@@ -24,39 +23,13 @@ const (
 )
 
 // Warning is one thing to look at before an update is applied. It does not change the exit code.
-type Warning struct {
-	Code    Code   `json:"code"`
-	Unit    string `json:"unit"`             // source file, relative to the tree
-	Subject string `json:"subject"`          // function
-	Source  string `json:"source,omitempty"` // file:line where the subject is defined, when known
-	Reason  string `json:"reason"`
-	Remedy  string `json:"remedy"`
-}
-
-func (w Warning) String() string {
-	where := w.Unit
-	if w.Source != "" {
-		where = w.Source
-	}
-	return fmt.Sprintf("%s: %s: %s [%s]; %s", where, w.Subject, w.Reason, w.Code, w.Remedy)
-}
+type Warning = diff.Finding
 
 // Warnings are all warnings of an update or a unit.
 type Warnings []Warning
 
-// Sort puts warnings in a stable order: by unit, subject, code.
-func (w Warnings) Sort() {
-	sort.SliceStable(w, func(i, j int) bool {
-		a, b := w[i], w[j]
-		if a.Unit != b.Unit {
-			return a.Unit < b.Unit
-		}
-		if a.Subject != b.Subject {
-			return a.Subject < b.Subject
-		}
-		return a.Code < b.Code
-	})
-}
+// Sort puts warnings in the order of diff.SortFindings.
+func (w Warnings) Sort() { diff.SortFindings(w) }
 
 // Look gives the warnings on a compared unit. Code that cannot be followed, since it holds instructions that are not known
 // or since its machine is not x86-64, is passed over: a warning is a help, not a proof.
