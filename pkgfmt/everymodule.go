@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // EveryModule calls fn for each module of the kernel: its name as lsmod shows it, its path in the package, and the unpacked
@@ -21,15 +20,15 @@ func (k *Kernel) EveryModule(ctx context.Context, fn func(name, path string, ima
 		}
 		stopped := false
 		err := walk(ctx, func(e Entry, r io.Reader) error {
-			m := moduleRE.FindStringSubmatch(e.Name)
-			if m == nil || m[1] != k.Release || !e.Mode.IsRegular() {
+			release, name := moduleAt(e.Name)
+			if release != k.Release || !e.Mode.IsRegular() {
 				return nil
 			}
 			image, err := readModule(ctx, r, t.origin, e.Name)
 			if err != nil {
 				return err
 			}
-			err = fn(strings.ReplaceAll(m[2], "-", "_"), e.Name, image)
+			err = fn(name, e.Name, image)
 			stopped = errors.Is(err, ErrStop)
 			return err
 		})

@@ -83,11 +83,14 @@ func precedence(path string) int {
 	return 2
 }
 
-// moduleNamed says whether a path in a kernel package is the file of a module. A module's name has "_" where its file
-// may have "-".
-func moduleNamed(path, name string) bool {
+// moduleAt gives the release and the name of the module whose file a path in a kernel package is; "" for another path. A
+// module's name has "_" where its file may have "-".
+func moduleAt(path string) (release, name string) {
 	m := moduleRE.FindStringSubmatch(path)
-	return m != nil && strings.ReplaceAll(m[2], "-", "_") == name
+	if m == nil {
+		return "", ""
+	}
+	return m[1], strings.ReplaceAll(m[2], "-", "_")
 }
 
 // moduleFile finds a module in a folder, and gives its path there; "" if it is not there.
@@ -98,7 +101,7 @@ func moduleFile(root, name string) (found string) {
 				return nil // what cannot be read is not there
 			}
 			rel := strings.TrimPrefix(p, root+"/")
-			if d.Type().IsRegular() && moduleNamed(rel, name) && (found == "" || precedence(rel) < precedence(found)) {
+			if _, at := moduleAt(rel); d.Type().IsRegular() && at == name && (found == "" || precedence(rel) < precedence(found)) {
 				found = rel
 			}
 			return nil

@@ -162,11 +162,9 @@ func wantedFile(name string) bool {
 	return vmlinuzRE.MatchString(name) || configRE.MatchString(name) || headersRE.MatchString(name) || listRE.MatchString(name)
 }
 
-func moduleRelease(name string) string {
-	if m := moduleRE.FindStringSubmatch(name); m != nil {
-		return m[1]
-	}
-	return ""
+func moduleRelease(path string) string {
+	release, _ := moduleAt(path)
+	return release
 }
 
 // scan finds the pieces in an unpacked tree.

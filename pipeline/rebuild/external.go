@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"livesplice/kmod/module"
 	"livesplice/pipeline/process"
 	"livesplice/pipeline/source"
 	"livesplice/pkgfmt"
@@ -153,7 +154,7 @@ func (x *external) ownersOf(file string) []Owner {
 			switch {
 			case !slices.Contains(u.Deps, file):
 			case path.Ext(u.Source) == ".c":
-				owners = append(owners, Owner{File: file, Kind: InModule, Unit: o, Source: u.Source, Target: moduleTarget(m.KO), Module: m.KO})
+				owners = append(owners, Owner{File: file, Kind: InModule, Unit: o, Source: u.Source, Target: module.NameOf(m.KO), Module: m.KO})
 			default:
 				owners = append(owners, Owner{File: file, Kind: Assembly})
 			}
@@ -174,7 +175,7 @@ func (t *Tree) Modules() []string {
 	var names []string
 	if t.external != nil {
 		for _, m := range t.external.modules {
-			names = append(names, moduleTarget(m.KO))
+			names = append(names, module.NameOf(m.KO))
 		}
 	}
 	return names

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"livesplice/kmod/module"
 )
 
 // Kind is what a source file is to the kernel's build.
@@ -117,7 +119,7 @@ func (ix ownerIndex) units(file, unit string) []Owner {
 			o.Target = "vmlinux"
 		case InModule:
 			o.Module = l.Module
-			o.Target = moduleTarget(l.Module)
+			o.Target = module.NameOf(l.Module)
 		}
 		if o.Target != "" {
 			o.Unit, o.Source = l.Object, unit
@@ -125,13 +127,6 @@ func (ix ownerIndex) units(file, unit string) []Owner {
 		owners = append(owners, o)
 	}
 	return owners
-}
-
-// moduleTarget is the name that lsmod shows for a .ko.
-//
-// Source: KBUILD_MODNAME and name-fix, scripts/Makefile.lib, v6.1.
-func moduleTarget(ko string) string {
-	return strings.NewReplacer("-", "_", ",", "_").Replace(strings.TrimSuffix(path.Base(ko), ".ko"))
 }
 
 func stem(file string) string { return strings.TrimSuffix(file, path.Ext(file)) }
