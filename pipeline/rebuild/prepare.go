@@ -103,6 +103,7 @@ func Prepare(ctx context.Context, c *cache.Cache, src *source.Tree, k *pkgfmt.Ke
 	}
 	// HOSTCC: the kernel's compiler serves for kbuild's own programs, and needs no second one installed.
 	t.vars = []string{"ARCH=" + config.arch, "CC=" + cc, "HOSTCC=" + cc, "KERNELRELEASE=" + k.Release}
+	t.vars = append(t.vars, distribution(k.Version)...)
 	rust, err := rustVars(ctx, c, config)
 	if err != nil {
 		return nil, err
@@ -122,6 +123,25 @@ func Prepare(ctx context.Context, c *cache.Cache, src *source.Tree, k *pkgfmt.Ke
 	return t, err
 }
 
+// distribution are the variables by which Debian's own build puts the package's version into LINUX_PACKAGE_ID, a text that the
+// kernel prints with each stack trace; none for another kernel.
+//
+// Source: the rule of include/generated/package.h in the Makefile of linux-source 6.1.
+func distribution(banner string) []string {
+	version := bannerVersion(banner)
+	if version == "" {
+		return nil
+	}
+	return []string{"DISTRIBUTION_OFFICIAL_BUILD=1", "DISTRIBUTOR=Debian", "DISTRIBUTION_VERSION=" + version}
+}
+
+// bannerVersion is the package's version in a kernel's banner, "... Debian 6.1.190-1 (2026-10-16)"; "" for one of others.
+func bannerVersion(banner string) string {
+	_, after, _ := strings.Cut(banner, " Debian ")
+	version, _, _ := strings.Cut(after, " ")
+	return version
+}
+
 // checkVersion compares the source with the shipped kernel before anything is made.
 func checkVersion(src *source.Tree, k *pkgfmt.Kernel, config *shippedConfig) error {
 	fail := func(got, want string) error {
@@ -133,10 +153,8 @@ func checkVersion(src *source.Tree, k *pkgfmt.Kernel, config *shippedConfig) err
 		if k.PackageVersion != "" && v != k.PackageVersion {
 			return fail("version "+v, "version "+k.PackageVersion+", that of the shipped kernel's package")
 		}
-		if _, after, ok := strings.Cut(k.Version, " Debian "); ok {
-			if shipped, _, _ := strings.Cut(after, " "); shipped != v {
-				return fail("version "+v, "version "+shipped+", that of the shipped kernel's banner")
-			}
+		if shipped := bannerVersion(k.Version); shipped != "" && shipped != v {
+			return fail("version "+v, "version "+shipped+", that of the shipped kernel's banner")
 		}
 	}
 	if config.version != "" && config.version != src.Version.String() {

@@ -145,3 +145,16 @@ func TestMissingHeaderNamesItsPackage(t *testing.T) {
 		}
 	}
 }
+
+// TestPackageID holds the tree to the text that Debian's build has in each stack trace: lib/dump_stack.c has it, and would
+// not match otherwise.
+func TestPackageID(t *testing.T) {
+	s := shippedTree(t)
+	b, err := os.ReadFile(filepath.Join(s.tree.Object, "include/generated/package.h"))
+	if want := "#define LINUX_PACKAGE_ID \" Debian " + s.kernel.PackageVersion + "\"\n"; string(b) != want {
+		t.Errorf("package.h is %q (%v), want %q", b, err, want)
+	}
+	if got := distribution("#1 SMP PREEMPT_DYNAMIC Fri Oct 16 2026"); got != nil {
+		t.Errorf("a kernel that is not Debian's gets %q, want nothing", got)
+	}
+}
