@@ -9,6 +9,7 @@ import (
 	"livesplice/kmod/match"
 	"livesplice/pipeline/patch"
 	"livesplice/pipeline/rebuild"
+	"livesplice/pipeline/verify"
 	"livesplice/pkgfmt"
 )
 
@@ -41,6 +42,7 @@ func ExitCode(err error) int {
 		other    *pkgfmt.MismatchError
 		compiler *rebuild.CompilerError
 		build    *rebuild.BuildError
+		failed   *verify.Failed
 	)
 	switch {
 	case err == nil:
@@ -49,7 +51,7 @@ func ExitCode(err error) int {
 		return ExitUsage
 	case errors.Is(err, ErrNoChange):
 		return ExitNoChange
-	case errors.As(err, &refused), errors.As(err, &refusal):
+	case errors.As(err, &refused), errors.As(err, &refusal), errors.As(err, &failed):
 		return ExitRefused
 	case errors.As(err, &mismatch), errors.As(err, &other), errors.As(err, &compiler):
 		return ExitMismatch

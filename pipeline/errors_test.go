@@ -22,6 +22,7 @@ import (
 	"livesplice/pipeline/patch"
 	"livesplice/pipeline/process"
 	"livesplice/pipeline/rebuild"
+	"livesplice/pipeline/verify"
 	"livesplice/pkgfmt"
 )
 
@@ -41,6 +42,7 @@ var kinds = map[string]struct {
 	"rebuild.BuildError":    {&rebuild.BuildError{Unit: "x"}, 6},
 	"elfobj.Error":          {&elfobj.Error{}, 1}, // of an object that we made; one that the user gave is a pkgfmt.InputError
 	"process.ExitError":     {&process.ExitError{Command: "x", Code: 2}, 1},
+	"verify.Failed":         {&verify.Failed{Package: "x"}, 4},
 	"process.MissingError":  {&process.MissingError{Program: "x"}, 1},
 }
 

@@ -18,6 +18,7 @@ import (
 	"livesplice/ci/vm"
 	"livesplice/kmod/livepatch"
 	"livesplice/pipeline/corpus"
+	"livesplice/pipeline/verify"
 )
 
 // boots exercises updates, many in each boot of a machine. What each came to is kept in a file line by line, so that a run that
@@ -131,7 +132,7 @@ func (b *boots) boot(ctx context.Context, updates []update, which []int, verdict
 	}
 	defer m.Close()
 	fmt.Fprintf(b.log, "%s runs, %.0f s after its start\n", m.Release(), time.Since(start).Seconds())
-	if res, err := m.Run(ctx, prepare); err != nil || res.ExitCode != 0 {
+	if res, err := m.Run(ctx, verify.Prepare); err != nil || res.ExitCode != 0 {
 		return 0, fmt.Errorf("tracefs: %s %w", res.Stderr, err)
 	}
 	for n, i := range which {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"livesplice/ci/vm"
-	"livesplice/pipeline/corpus"
+	"livesplice/pipeline/verify"
 )
 
 // fakeMachine is a kernel in which one module can be loaded. broken changes what a script, known by its first word or by
@@ -67,8 +67,8 @@ func (f *fakeMachine) Run(_ context.Context, script string) (vm.Result, error) {
 }
 
 func TestExercise(t *testing.T) {
-	vmlinux := corpus.Object{Name: "vmlinux", Functions: []string{"vfs_open,1", "do_open,2"}}
-	ext4 := corpus.Object{Name: "ext4", Functions: []string{"ext4_sync,1"}}
+	vmlinux := verify.Object{Name: "vmlinux", Functions: []string{"vfs_open,1", "do_open,2"}}
+	ext4 := verify.Object{Name: "ext4", Functions: []string{"ext4_sync,1"}}
 	exit := func(part string, code int, out string) func(string) (vm.Result, bool) {
 		return func(script string) (vm.Result, bool) {
 			return vm.Result{ExitCode: code, Stderr: out}, strings.Contains(script, part)
@@ -77,7 +77,7 @@ func TestExercise(t *testing.T) {
 	all := []string{"vfs_open", "do_open", "ext4_sync [ext4]"}
 	for _, c := range []struct {
 		name     string
-		objects  []corpus.Object
+		objects  []verify.Object
 		redirect []string
 		broken   func(string) (vm.Result, bool)
 		warnings []vm.LogLine
@@ -85,26 +85,26 @@ func TestExercise(t *testing.T) {
 		absent   string
 		late     string
 	}{
-		{name: "vmlinux", objects: []corpus.Object{vmlinux}, redirect: all[:2]},
-		{name: "vmlinux and a module", objects: []corpus.Object{vmlinux, ext4}, redirect: all, late: "ext4"},
-		{name: "a module in use", objects: []corpus.Object{ext4}, redirect: all[2:], broken: exit("rmmod ext4", 1, "")},
-		{name: "a module without its hardware", objects: []corpus.Object{ext4}, broken: exit("modprobe", 1, ""), absent: "ext4"},
-		{name: "a warning", objects: []corpus.Object{vmlinux}, redirect: all[:2], problem: "log: <4>",
+		{name: "vmlinux", objects: []verify.Object{vmlinux}, redirect: all[:2]},
+		{name: "vmlinux and a module", objects: []verify.Object{vmlinux, ext4}, redirect: all, late: "ext4"},
+		{name: "a module in use", objects: []verify.Object{ext4}, redirect: all[2:], broken: exit("rmmod ext4", 1, "")},
+		{name: "a module without its hardware", objects: []verify.Object{ext4}, broken: exit("modprobe", 1, ""), absent: "ext4"},
+		{name: "a warning", objects: []verify.Object{vmlinux}, redirect: all[:2], problem: "log: <4>",
 			warnings: []vm.LogLine{{Seq: 3, Level: 4, Text: "WARNING: CPU: 0"}}},
-		{name: "a module that complains whenever it is loaded", objects: []corpus.Object{ext4}, redirect: all[2:], late: "ext4",
+		{name: "a module that complains whenever it is loaded", objects: []verify.Object{ext4}, redirect: all[2:], late: "ext4",
 			warnings: []vm.LogLine{{Seq: 1, Level: 3, Text: "ext4: no disk"}, {Seq: 9, Level: 3, Text: "ext4: no disk"}}},
-		{name: "a module that complains of the update", objects: []corpus.Object{ext4}, redirect: all[2:], late: "ext4", problem: "log: <3>",
+		{name: "a module that complains of the update", objects: []verify.Object{ext4}, redirect: all[2:], late: "ext4", problem: "log: <3>",
 			warnings: []vm.LogLine{{Seq: 1, Level: 3, Text: "ext4: no disk"}, {Seq: 9, Level: 3, Text: "livepatch: failed"}}},
-		{name: "not loadable", objects: []corpus.Object{vmlinux}, broken: exit("insmod", 1, "Unknown symbol"), problem: "insmod /root/livesplice_1.ko: exit code 1: Unknown symbol"},
-		{name: "a transition that does not end", objects: []corpus.Object{vmlinux}, broken: exit("transition", 1, "sshd"), problem: "cd /sys/kernel/livepatch/livesplice_1 || exit 2: exit code 1: sshd"},
-		{name: "a function that is not redirected", objects: []corpus.Object{vmlinux}, redirect: all[:1], problem: `ftrace redirects ["vfs_open"]`},
-		{name: "one too many", objects: []corpus.Object{vmlinux}, redirect: []string{"vfs_open", "do_open", "vfs_read"}, problem: `ftrace redirects ["do_open" "vfs_open" "vfs_read"]`},
-		{name: "not unloadable", objects: []corpus.Object{vmlinux}, redirect: all[:2], broken: exit("echo 0 >", 1, "busy"), problem: "undo: exit code 1: busy"},
-		{name: "another folder", objects: []corpus.Object{vmlinux}, redirect: all[:2], problem: "object vmlinux: patched and its folder",
+		{name: "not loadable", objects: []verify.Object{vmlinux}, broken: exit("insmod", 1, "Unknown symbol"), problem: "insmod /root/livesplice_1.ko: exit code 1: Unknown symbol"},
+		{name: "a transition that does not end", objects: []verify.Object{vmlinux}, broken: exit("transition", 1, "sshd"), problem: "cd /sys/kernel/livepatch/livesplice_1 || exit 2: exit code 1: sshd"},
+		{name: "a function that is not redirected", objects: []verify.Object{vmlinux}, redirect: all[:1], problem: `ftrace redirects ["vfs_open"]`},
+		{name: "one too many", objects: []verify.Object{vmlinux}, redirect: []string{"vfs_open", "do_open", "vfs_read"}, problem: `ftrace redirects ["do_open" "vfs_open" "vfs_read"]`},
+		{name: "not unloadable", objects: []verify.Object{vmlinux}, redirect: all[:2], broken: exit("echo 0 >", 1, "busy"), problem: "undo: exit code 1: busy"},
+		{name: "another folder", objects: []verify.Object{vmlinux}, redirect: all[:2], problem: "object vmlinux: patched and its folder",
 			broken: func(s string) (vm.Result, bool) {
 				return vm.Result{Stdout: "1\nvfs_open,1\npatched\n"}, strings.Contains(s, "cat patched")
 			}},
-		{name: "not patched", objects: []corpus.Object{vmlinux}, redirect: all[:2], problem: "object vmlinux: patched and its folder",
+		{name: "not patched", objects: []verify.Object{vmlinux}, redirect: all[:2], problem: "object vmlinux: patched and its folder",
 			broken: func(s string) (vm.Result, bool) {
 				return vm.Result{Stdout: "0\nvfs_open,1\ndo_open,2\npatched\n"}, strings.Contains(s, "cat patched")
 			}},
@@ -123,20 +123,5 @@ func TestExercise(t *testing.T) {
 				t.Errorf("absent %q, late %q, want %q, %q", a, l, c.absent, c.late)
 			}
 		})
-	}
-}
-
-func TestRedirectedLine(t *testing.T) {
-	const list = "vfs_open (1) R I     \ttramp: 0xffffffffc0203000 (klp_ftrace_handler+0x0/0x1c0) ->klp_ftrace_handler+0x0/0x1c0\n" +
-		"ext4_sync_file [ext4] (1) R I     \ttramp: 0xffffffffc0203000 (klp_ftrace_handler+0x0/0x1c0)\n" +
-		"cmdline_proc_show (1)   I   M \ttramp: 0xffffffffc0203000 (klp_ftrace_handler+0x0/0x1c0)\n" +
-		"schedule (1)           \ttramp: 0xffffffffc0203000 (function_trace_call+0x0/0x160)\n" +
-		"tcp_rcv (2) R   D   \tdirect-->bpf_trampoline_6442+0x0/0x1000\n"
-	var got []string
-	for _, m := range redirectedLine.FindAllStringSubmatch(list, -1) {
-		got = append(got, m[1])
-	}
-	if want := []string{"vfs_open", "ext4_sync_file [ext4]", "cmdline_proc_show"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }

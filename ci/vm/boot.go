@@ -12,6 +12,7 @@ import (
 
 	"livesplice/pipeline/cache"
 	"livesplice/pipeline/process"
+	"livesplice/pkgfmt"
 )
 
 // bootFiles is all that QEMU reads.
@@ -72,17 +73,20 @@ func findKernel(ctx context.Context, c *cache.Cache, cfg Config) (kernelFiles, e
 	case cfg.Image == "":
 		return kernelFiles{}, errors.New("vm: neither Image nor Vmlinuz with ModulesDir given")
 	}
-	debs := append([]string{cfg.Image}, cfg.Parts...)
+	if st, err := os.Stat(cfg.Image); err == nil && st.IsDir() {
+		return locateKernel(cfg.Image, cfg.Image)
+	}
+	packages := append([]string{cfg.Image}, cfg.Parts...)
 	h := sha256.New()
-	for _, deb := range debs {
-		sum, err := c.HashFile(deb)
+	for _, p := range packages {
+		sum, err := c.HashFile(p)
 		if err != nil {
 			return kernelFiles{}, err
 		}
 		fmt.Fprintln(h, sum)
 	}
 	dir, err := c.Dir(ctx, "vm-kernel", hex.EncodeToString(h.Sum(nil))[:32], func(ctx context.Context, dir string) error {
-		return unpackKernel(ctx, debs, dir)
+		return unpackKernel(ctx, packages, dir)
 	})
 	if err != nil {
 		return kernelFiles{}, err
@@ -90,19 +94,26 @@ func findKernel(ctx context.Context, c *cache.Cache, cfg Config) (kernelFiles, e
 	return locateKernel(cfg.Image, dir)
 }
 
-// unpackKernel unpacks the packages of a kernel. Only boot and lib stay.
-func unpackKernel(ctx context.Context, debs []string, dir string) error {
-	for _, deb := range debs {
-		if _, err := process.Run(ctx, process.Cmd{Path: "dpkg-deb", Args: []string{"--extract", deb, dir}}); err != nil {
-			return fmt.Errorf("file %q: %w", deb, err)
+// unpackKernel unpacks what a machine needs of the packages of a kernel: vmlinuz and modules.
+func unpackKernel(ctx context.Context, packages []string, dir string) error {
+	for _, name := range packages {
+		p, err := pkgfmt.Open(name)
+		if err != nil {
+			return err
+		}
+		err = p.Extract(ctx, dir, func(name string) bool {
+			return strings.HasPrefix(name, "boot/vmlinuz-") || strings.HasPrefix(strings.TrimPrefix(name, "usr/"), "lib/modules/")
+		})
+		if err != nil {
+			return err
 		}
 	}
-	return os.RemoveAll(filepath.Join(dir, "usr", "share"))
+	return nil
 }
 
 // locateKernel finds vmlinuz and modules of the one kernel below dir. Since Debian 13 the modules are in usr/lib, and since
 // Linux 7.0 vmlinuz is with them.
-func locateKernel(deb, dir string) (kernelFiles, error) {
+func locateKernel(origin, dir string) (kernelFiles, error) {
 	var images []string
 	for _, pattern := range []string{"boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz"} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
@@ -112,7 +123,7 @@ func locateKernel(deb, dir string) (kernelFiles, error) {
 		images = append(images, found...)
 	}
 	if len(images) != 1 {
-		return kernelFiles{}, fmt.Errorf("file %q: %d files boot/vmlinuz-*, want a linux-image package with one", deb, len(images))
+		return kernelFiles{}, fmt.Errorf("file %q: %d kernel images (boot/vmlinuz-*), want the package of a kernel image with one", origin, len(images))
 	}
 	release, named := strings.CutPrefix(filepath.Base(images[0]), "vmlinuz-")
 	if !named {
@@ -124,5 +135,5 @@ func locateKernel(deb, dir string) (kernelFiles, error) {
 			return kernelFiles{images[0], modules}, nil
 		}
 	}
-	return kernelFiles{}, fmt.Errorf("file %q: no modules of %s", deb, release)
+	return kernelFiles{}, fmt.Errorf("file %q: no modules of %s", origin, release)
 }

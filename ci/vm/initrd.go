@@ -20,7 +20,7 @@ func writeInitrd(ctx context.Context, path, agent string, kernel kernelFiles, ex
 	if err != nil {
 		return err
 	}
-	boot, err := tree.closure(bootModules)
+	boot, err := tree.closure(ctx, bootModules)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func writeInitrd(ctx context.Context, path, agent string, kernel kernelFiles, ex
 	w.file("init", 0o755, program)
 	var order strings.Builder
 	for _, name := range boot {
-		b, err := tree.read(name)
+		b, err := tree.read(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func writeInitrd(ctx context.Context, path, agent string, kernel kernelFiles, ex
 // addModules puts the closure of names, with depmod's indexes of just these, below lib/modules. The boot modules are
 // among them, so that modprobe knows what is loaded already.
 func addModules(ctx context.Context, w *cpioWriter, tree *moduleTree, names []string, scratch string) error {
-	all, err := tree.closure(append(append([]string{}, bootModules...), names...))
+	all, err := tree.closure(ctx, append(append([]string{}, bootModules...), names...))
 	if err != nil {
 		return err
 	}

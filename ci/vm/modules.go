@@ -2,16 +2,16 @@ package vm
 
 import (
 	"bytes"
+	"context"
 	"debug/elf"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/ulikunitz/xz"
+	"livesplice/pkgfmt"
 )
 
 // bootModules are what the agent needs before it can mount the root. crc32c_generic comes first since ext4 asks the
@@ -60,7 +60,7 @@ func openModules(dir string) (*moduleTree, error) {
 // moduleName is the name that the kernel gives a module file: kernel/fs/nls/nls_iso8859-1.ko.xz is nls_iso8859_1.
 func moduleName(path string) (string, bool) {
 	base := filepath.Base(path)
-	for _, suffix := range []string{".ko", ".ko.xz"} {
+	for _, suffix := range []string{".ko", ".ko.xz", ".ko.zst", ".ko.gz"} {
 		if name, ok := strings.CutSuffix(base, suffix); ok {
 			return strings.ReplaceAll(name, "-", "_"), true
 		}
@@ -69,7 +69,7 @@ func moduleName(path string) (string, bool) {
 }
 
 // closure is the named modules with all that they depend on, each after what it needs. What is built in is left out.
-func (t *moduleTree) closure(names []string) ([]string, error) {
+func (t *moduleTree) closure(ctx context.Context, names []string) ([]string, error) {
 	var order []string
 	var visit func(name, wantedBy string) error
 	visit = func(name, wantedBy string) error {
@@ -83,7 +83,7 @@ func (t *moduleTree) closure(names []string) ([]string, error) {
 			}
 			return fmt.Errorf("modules: folder %q: no module %q%s", t.dir, name, wantedBy)
 		}
-		b, err := t.read(name)
+		b, err := t.read(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -110,24 +110,10 @@ func (t *moduleTree) closure(names []string) ([]string, error) {
 	return order, nil
 }
 
-// maxModule bounds a module after decompression; the largest of Debian's have 20 MB.
-const maxModule = 256 << 20
-
 // read is the module's ELF file, decompressed.
-func (t *moduleTree) read(name string) ([]byte, error) {
-	path := filepath.Join(t.dir, t.files[name])
-	b, err := os.ReadFile(path)
-	if err != nil || !strings.HasSuffix(path, ".xz") {
-		return b, err
-	}
-	r, err := xz.NewReader(bytes.NewReader(b))
-	if err != nil {
-		return nil, fmt.Errorf("file %q: %w", path, err)
-	}
-	if b, err = io.ReadAll(io.LimitReader(r, maxModule)); err != nil {
-		return nil, fmt.Errorf("file %q: %w", path, err)
-	}
-	return b, nil
+func (t *moduleTree) read(ctx context.Context, name string) ([]byte, error) {
+	file := filepath.Join(t.dir, t.files[name])
+	return pkgfmt.ReadModule(ctx, file, file)
 }
 
 // dependsOf reads the depends= entry of a module's .modinfo, which modpost writes: names separated by commas.

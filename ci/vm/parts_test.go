@@ -28,7 +28,7 @@ func TestModuleClosure(t *testing.T) {
 	}
 	// modinfo is the oracle of what a module depends on.
 	for _, name := range []string{"ext4", "virtio_pci", "btrfs", "nf_tables", "crc16"} {
-		b, err := tree.read(name)
+		b, err := tree.read(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,7 +44,7 @@ func TestModuleClosure(t *testing.T) {
 			t.Errorf("%s: depends on %q, modinfo says %q", name, got, want)
 		}
 	}
-	order, err := tree.closure([]string{"ext4", "ext4"})
+	order, err := tree.closure(t.Context(), []string{"ext4", "ext4"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestModuleThatIsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"text", "bad"} {
-		_, err := tree.closure([]string{name})
+		_, err := tree.closure(t.Context(), []string{name})
 		if err == nil || !strings.HasPrefix(err.Error(), `file "`+filepath.Join(dir, tree.files[name])+`": `) {
 			t.Errorf("%s: error %v, want one that names the file", name, err)
 		}

@@ -1,11 +1,11 @@
 // Package vm boots a shipped kernel, unmodified, in QEMU and runs commands in it.
 //
-// A machine consists of the kernel and the modules of a linux-image package, a root made once from Debian packages
+// A machine consists of the kernel and the modules of a kernel's packages, a root made once from Debian packages
 // (dpkg, apt, rpm, kmod, procps), and a small agent in an initramfs that serves the harness over a virtio-serial port.
 // The root is used as a snapshot: nothing that happens in a machine outlives it, and nothing outside is touched. Several
 // machines may run at the same time.
 //
-// What it needs on a Debian machine: qemu-system-x86, mmdebstrap, e2fsprogs, dpkg, and Go.
+// What it needs on a Debian machine: qemu-system-x86, mmdebstrap, e2fsprogs, kmod, and Go.
 package vm
 
 import (
@@ -21,8 +21,8 @@ import (
 
 // Config says what to boot. One of Image, or Vmlinuz with ModulesDir, must be given; the rest has defaults.
 type Config struct {
-	Image      string   // linux-image .deb, or linux-binary where Debian splits it (7.0 on)
-	Parts      []string // the .debs with the rest of a split one: linux-modules, linux-base
+	Image      string   // the kernel's package (.deb or .rpm) that has vmlinuz, or a folder with the kernel's packages unpacked
+	Parts      []string // more packages of the kernel: its modules, where these are apart
 	Vmlinuz    string   // kernel image, instead of Image
 	ModulesDir string   // "…/lib/modules/<release>", with Vmlinuz
 
@@ -33,6 +33,9 @@ type Config struct {
 	CPUs    int           // default 2
 	Append  string        // added to the kernel's command line
 	Timeout time.Duration // hard limit of the machine's whole life; default 10 minutes
+
+	// Cache is the folder of what is kept between runs. Empty: that of livesplice.
+	Cache string
 
 	// ConsoleLog is a file that gets the console as it comes. Close removes it, unless the machine died. Empty: none.
 	ConsoleLog string
@@ -61,7 +64,7 @@ type VM struct {
 // whichever comes first; ctx bounds only the start.
 func Start(ctx context.Context, cfg Config) (*VM, error) {
 	cfg = cfg.withDefaults()
-	c, err := cache.Open("")
+	c, err := cache.Open(cfg.Cache)
 	if err != nil {
 		return nil, err
 	}

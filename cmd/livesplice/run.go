@@ -20,6 +20,7 @@ type cli struct {
 	Match   matchCmd   `cmd:"" help:"Locate the functions of one object in a shipped kernel."`
 	Inspect inspectCmd `cmd:"" help:"Say what a package, module or kernel is."`
 	Check   checkCmd   `cmd:"" help:"Say whether a kernel can be spliced, and what stands in the way."`
+	Verify  verifyCmd  `cmd:"" help:"Boot the shipped kernel in a VM and try a package there: install, undo, apply, remove."`
 	Corpus  corpusCmd  `cmd:"" help:"Measure how many of the changes between two source versions can be spliced."`
 	Version versionCmd `cmd:"" help:"Print the version of livesplice."`
 

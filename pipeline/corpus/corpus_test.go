@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"livesplice/kmod/diff"
-	"livesplice/kmod/livepatch"
 	"livesplice/kmod/match"
 	"livesplice/pipeline"
 	"livesplice/pipeline/rebuild"
@@ -156,14 +155,6 @@ func TestDrawn(t *testing.T) {
 		if !slices.Equal(got, want) || d.enough() != (c.want == 2) {
 			t.Errorf("%+v: got %q, want %q", c, got, want)
 		}
-	}
-}
-
-func TestObjects(t *testing.T) {
-	m := &livepatch.Manifest{Objects: []livepatch.Object{{Name: "ext4", Functions: []livepatch.Function{{Name: "b", SymPos: 2}, {Name: "a"}}}}}
-	got := objects(m)
-	if len(got) != 1 || got[0].Name != "ext4" || !slices.Equal(got[0].Functions, []string{"a,1", "b,2"}) {
-		t.Errorf("got %+v", got)
 	}
 }
 

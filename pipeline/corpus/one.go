@@ -3,7 +3,6 @@ package corpus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,9 +11,9 @@ import (
 	"time"
 
 	"livesplice/kmod/diff"
-	"livesplice/kmod/livepatch"
 	"livesplice/pipeline"
 	"livesplice/pipeline/rebuild"
+	"livesplice/pipeline/verify"
 )
 
 // one takes one file from the plan to the module. An error is one of the machine, which ends the run.
@@ -31,7 +30,7 @@ func (w *work) one(ctx context.Context, file string) (line, error) {
 		return l, nil
 	}
 	l.Stages = tried.Timings
-	l.Module, l.Objects = tried.Manifest.ModuleFile, objects(tried.Manifest)
+	l.Module, l.Objects = tried.Manifest.ModuleFile, verify.Objects(tried.Manifest)
 	return l, writeModule(filepath.Join(w.opts.Out, "modules"), l.Module, tried.Module)
 }
 
@@ -99,20 +98,6 @@ func (e *Entry) classify(err error) {
 	default:
 		e.Outcome = Failed
 	}
-}
-
-func objects(m *livepatch.Manifest) []Object {
-	var all []Object
-	for _, o := range m.Objects {
-		one := Object{Name: o.Name}
-		for _, f := range o.Functions {
-			// Source: klp_init_func, kernel/livepatch/core.c, v6.1: a function's folder is <name>,<sympos>, 1 for 0.
-			one.Functions = append(one.Functions, fmt.Sprintf("%s,%d", f.Name, max(f.SymPos, 1)))
-		}
-		slices.Sort(one.Functions)
-		all = append(all, one)
-	}
-	return all
 }
 
 // writeModule writes a module that appears whole or not at all.

@@ -15,6 +15,7 @@ import (
 
 	"livesplice/kmod/diff"
 	"livesplice/pipeline"
+	"livesplice/pipeline/verify"
 )
 
 // Outcome says what came of one file.
@@ -38,22 +39,16 @@ func (o Outcome) buildable() bool { return o != NotBuilt && o != Alone }
 
 // Entry is one file's result.
 type Entry struct {
-	File     string        `json:"file"`
-	Outcome  Outcome       `json:"outcome"`
-	Units    []string      `json:"units,omitempty"`   // objects as kbuild names them
-	Targets  []string      `json:"targets,omitempty"` // "vmlinux", or modules' names
-	Headers  []string      `json:"headers,omitempty"` // of the new version that it takes
-	Codes    []diff.Code   `json:"codes,omitempty"`   // of refusals, each once
-	Refusals diff.Refusals `json:"refusals,omitempty"`
-	Error    string        `json:"error,omitempty"`   // the whole message
-	Module   string        `json:"module,omitempty"`  // file in Out/modules
-	Objects  []Object      `json:"objects,omitempty"` // what the module replaces
-}
-
-// Object is "vmlinux" or a module, with the functions that an update replaces in it.
-type Object struct {
-	Name      string   `json:"name"`
-	Functions []string `json:"functions"` // with their sympos, as livepatch's folders in sysfs are named: "tcp_rcv_established,1"
+	File     string          `json:"file"`
+	Outcome  Outcome         `json:"outcome"`
+	Units    []string        `json:"units,omitempty"`   // objects as kbuild names them
+	Targets  []string        `json:"targets,omitempty"` // "vmlinux", or modules' names
+	Headers  []string        `json:"headers,omitempty"` // of the new version that it takes
+	Codes    []diff.Code     `json:"codes,omitempty"`   // of refusals, each once
+	Refusals diff.Refusals   `json:"refusals,omitempty"`
+	Error    string          `json:"error,omitempty"`   // the whole message
+	Module   string          `json:"module,omitempty"`  // file in Out/modules
+	Objects  []verify.Object `json:"objects,omitempty"` // what the module replaces
 }
 
 // line is one line of results.jsonl.
