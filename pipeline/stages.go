@@ -21,16 +21,17 @@ type Timing struct {
 type Stages struct {
 	mu      sync.Mutex
 	out     io.Writer
+	bar     *bar
 	tools   map[string]time.Duration
 	timings []Timing
 }
 
-// NewStages writes a line for each stage that ends; out may be nil.
+// NewStages writes a line for each stage that ends, and shows how far a long one is; out may be nil.
 func NewStages(out io.Writer) *Stages {
 	if out == nil {
 		out = io.Discard
 	}
-	return &Stages{out: out, tools: map[string]time.Duration{}}
+	return &Stages{out: out, bar: newBar(out), tools: map[string]time.Duration{}}
 }
 
 // Timings are those of the stages that have ended, in the order of their ends.
@@ -51,6 +52,7 @@ func (s *Stages) run(name string, fn func() (string, error)) error {
 	if err != nil {
 		text = "stopped"
 	}
+	s.bar.clear()
 	fmt.Fprintf(s.out, "%-8s %6.2fs  %s\n", name, t.Wall.Seconds(), text)
 	return err
 }
@@ -64,6 +66,13 @@ func (s *Stages) cost(stage string, costs ...rebuild.Cost) {
 	}
 }
 
+// Progress says that so many of a stage's pieces of work are done, and which was the last.
+func (s *Stages) Progress(stage string, done, total int, what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bar.show(stage, done, total, what)
+}
+
 // Note writes a line of narration.
 func (s *Stages) Note(format string, args ...any) { s.line("note", format, args...) }
 
@@ -73,5 +82,6 @@ func (s *Stages) Warn(format string, args ...any) { s.line("warning", format, ar
 func (s *Stages) line(kind, format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.bar.clear()
 	fmt.Fprintf(s.out, "%-8s          %s\n", kind, fmt.Sprintf(format, args...))
 }

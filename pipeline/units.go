@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -55,9 +56,11 @@ func (c *creation) rebuildAndDiff(ctx context.Context) (string, error) {
 	results := make([]*comparison, len(c.plan.Units))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.opts.Jobs)
+	var done atomic.Int32
 	for i, u := range c.plan.Units {
 		g.Go(func() (err error) {
 			results[i], err = c.compareUnit(gctx, u)
+			c.stages.Progress("diff", int(done.Add(1)), len(results), u.Source)
 			return err
 		})
 	}
