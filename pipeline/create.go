@@ -14,6 +14,7 @@ import (
 	"livesplice/kmod/diff"
 	"livesplice/kmod/finding"
 	"livesplice/kmod/link"
+	"livesplice/kmod/sign"
 	"livesplice/kmod/vmlinux"
 	"livesplice/pipeline/cache"
 	"livesplice/pipeline/patch"
@@ -55,7 +56,8 @@ type creation struct {
 	link     *link.Plan
 	id       string
 	module   []byte
-	debug    string // what the check against debug information found
+	signer   *sign.Signer // nil: the module is not signed
+	debug    string       // what the check against debug information found
 }
 
 // stage is one step of an update; its text is what it found, for people.
@@ -68,7 +70,7 @@ type stage struct {
 var (
 	readingStages = []stage{{"inputs", (*creation).inputs}, {"prepare", (*creation).prepare}}
 	makingStages  = []stage{{"plan", (*creation).planUnits}, {"diff", (*creation).rebuildAndDiff}, {"match", (*creation).match},
-		{"link", (*creation).linkModule}, {"verify", (*creation).verify}}
+		{"link", (*creation).linkModule}, {"verify", (*creation).verify}, {"sign", (*creation).sign}}
 )
 
 func (c *creation) run(ctx context.Context, stages ...stage) error {
@@ -128,6 +130,9 @@ func (c *creation) inputs(ctx context.Context) (string, error) {
 		return "", err
 	}
 	c.parsed, c.plan = parsed, &Plan{Patches: planned}
+	if err := c.openSigner(); err != nil {
+		return "", err
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		c.kernel, err = pkgfmt.OpenKernel(gctx, c.cache, c.opts.Kernel)

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -99,6 +100,7 @@ func (c *creation) updateID() (string, error) {
 	for _, p := range c.plan.Patches {
 		fmt.Fprintf(h, "patch %x\n", sha256.Sum256(p.data))
 	}
+	io.WriteString(h, c.signedBy())
 	images := c.targets.opened()
 	for _, name := range slices.Sorted(maps.Keys(images)) {
 		if _, external := c.external[name]; external { // the kernel's own are as it is

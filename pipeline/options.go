@@ -32,6 +32,8 @@ type Options struct {
 	Description  string
 	Fixes        []string // CVE names
 	Engine       string   // "auto" or "livepatch"
+	SignKey      string   // private key in PEM form with which the module is signed; "" for no signature
+	SignCert     string   // its certificate, PEM or DER
 	Formats      []string // "deb", "rpm"
 	Out          string   // folder for the results
 	Revision     int      // version of the cumulative package
@@ -65,6 +67,8 @@ func (o *Options) check() error {
 		return bad(`flag "--kernel"`, "the shipped kernel packages are needed: image and headers")
 	case o.ModuleSource == "" && len(o.Modules) > 0:
 		return bad(`flag "--module"`, "the source of the module is needed too: --module-source; modules of the kernel itself are in the packages that --kernel names")
+	case (o.SignKey == "") != (o.SignCert == ""):
+		return bad(`flags "--sign-key" and "--sign-cert"`, "a signature takes both: the private key and its certificate")
 	case o.Engine == "stop_machine":
 		return bad(`flag "--engine"`, "the stop_machine engine is not there yet; use livepatch")
 	case o.Engine != "auto" && o.Engine != "livepatch":

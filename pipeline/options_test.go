@@ -30,6 +30,8 @@ func TestOptionsCheck(t *testing.T) {
 		{"description that is not UTF-8", func(o *Options) { o.Description = "\xff" }, `flag "--description": not printable UTF-8 text`},
 		{"longest description", func(o *Options) { o.Description = strings.Repeat("x", 4096) }, ""},
 		{"description too long", func(o *Options) { o.Description = strings.Repeat("x", 4097) }, `flag "--description": 4097 bytes, at most 4096 are allowed`},
+		{"key and certificate", func(o *Options) { o.SignKey, o.SignCert = "k", "c" }, ""},
+		{"key without certificate", func(o *Options) { o.SignKey = "k" }, `flags "--sign-key" and "--sign-cert": a signature takes both: the private key and its certificate`},
 		{"highest revision", func(o *Options) { o.Revision = 1 << 30 }, ""},
 		{"revision too high", func(o *Options) { o.Revision = 1<<30 + 1 }, `flag "--revision": 1073741825 is not a number from 1 to 1073741824`},
 	} {

@@ -22,6 +22,8 @@ type createCmd struct {
 	Description string   `placeholder:"TEXT" help:"What the update is, for administrators (default: its ID and kernel)."`
 	Fixes       []string `placeholder:"CVE" help:"What it fixes: CVE-2026-12345; may be repeated (default: none)."`
 	Engine      string   `default:"auto" help:"How calls are redirected: auto, livepatch (default: ${default})."`
+	SignKey     string   `name:"sign-key" placeholder:"FILE" help:"Private key (PEM) to sign the module with, for kernels that take signed modules only (default: it is not signed)."`
+	SignCert    string   `name:"sign-cert" placeholder:"FILE" help:"The key's certificate (PEM or DER), which the patched machines' kernels trust (default: none)."`
 	Format      []string `default:"deb,rpm" help:"Packages to make: deb, rpm (default: ${default})."`
 	Out         string   `default:"." placeholder:"DIR" help:"Folder for the results (default: the present one)."`
 	Revision    int      `default:"1" help:"Version of the cumulative package (default: ${default})."`
@@ -52,7 +54,7 @@ func (c *createCmd) Run(e *env) error {
 	res, err := pipeline.Create(e.ctx, pipeline.Options{
 		Patches: patches, Source: c.Source, Kernel: append(c.Kernel, kernels...), DebugInfo: c.Debuginfo, CC: c.CC, ToolchainRoot: c.Root,
 		ModuleSource: c.ModuleSrc, Modules: c.Module, ID: c.ID,
-		Description: c.Description, Fixes: c.Fixes, Engine: c.Engine, Formats: c.Format, Out: c.Out, Revision: c.Revision, Stack: c.Stack,
+		Description: c.Description, Fixes: c.Fixes, Engine: c.Engine, SignKey: c.SignKey, SignCert: c.SignCert, Formats: c.Format, Out: c.Out, Revision: c.Revision, Stack: c.Stack,
 		Jobs: c.Jobs, Cache: e.cache,
 	}, pipeline.NewStages(e.stderr))
 	if err != nil {
