@@ -171,7 +171,7 @@ func TestStartOfWhatCannotBoot(t *testing.T) {
 		{"half", Config{Vmlinuz: text}, "vm: neither Image nor Vmlinuz with ModulesDir given"},
 		{"both", Config{Image: text, Vmlinuz: text}, "vm: both Image and Vmlinuz given"},
 		{"no file", Config{Image: dir + "/none"}, "open " + dir + "/none: no such file or directory"},
-		{"no package", Config{Image: text}, fmt.Sprintf("file %q: program \"dpkg-deb\": exit code 2: ", text)},
+		{"no package", Config{Image: text}, fmt.Sprintf("file %q: this is a text file, want a .deb or .rpm package", text)},
 		{"no modules", Config{Vmlinuz: text, ModulesDir: dir}, fmt.Sprintf("modules: folder %q: holds no .ko file", dir)},
 		{"no such module", Config{Image: image(t), Modules: []string{"nothing-such"}}, `no module "nothing_such"`},
 	} {
