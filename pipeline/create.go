@@ -41,6 +41,7 @@ type creation struct {
 	plan   *Plan
 	kernel *pkgfmt.Kernel
 	source *source.Tree
+	build  string        // the finished build's folder; "" for none
 	tree   *rebuild.Tree // of the patched units: the kernel's, or that of out-of-tree modules
 	image  *vmlinux.Image
 	vers   vmlinux.Symvers
@@ -48,6 +49,8 @@ type creation struct {
 	external map[string]string // shipped files of out-of-tree modules that are patched, by name; "" for one not given
 
 	headers map[string][]byte // of a Trial
+
+	compilers chan struct{} // holds a token for each compiler that runs
 
 	refused  diff.Refusals
 	warnings finding.Warnings
@@ -133,6 +136,21 @@ func (c *creation) inputs(ctx context.Context) (string, error) {
 	if err := c.openSigner(); err != nil {
 		return "", err
 	}
+	read := c.openPackages
+	if c.opts.BuildTree != "" {
+		read = c.openBuild
+	}
+	if err := read(ctx); err != nil {
+		return "", err
+	}
+	if err := c.requirements(); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s (%s), source %s", c.kernel.Release, c.kernel.PackageVersion, c.source.Version), nil
+}
+
+// openPackages reads the kernel packages and the source beside them.
+func (c *creation) openPackages(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		c.kernel, err = pkgfmt.OpenKernel(gctx, c.cache, c.opts.Kernel)
@@ -143,15 +161,9 @@ func (c *creation) inputs(ctx context.Context) (string, error) {
 		return err
 	})
 	if err := g.Wait(); err != nil {
-		return "", err
+		return err
 	}
-	if err := rebuild.CheckConfig(c.kernel); err != nil {
-		return "", err
-	}
-	if err := c.requirements(); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%s (%s), source %s", c.kernel.Release, c.kernel.PackageVersion, c.source.Version), nil
+	return rebuild.CheckConfig(c.kernel)
 }
 
 // requirements refuses a kernel that lacks what livepatch needs.
@@ -175,7 +187,12 @@ func (c *creation) requirements() error {
 func (c *creation) prepare(ctx context.Context) (string, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		c.tree, err = rebuild.Prepare(gctx, c.cache, c.source, c.kernel, rebuild.Options{CC: c.opts.CC, Root: c.opts.ToolchainRoot, Jobs: c.opts.Jobs})
+		opts := rebuild.Options{CC: c.opts.CC, Root: c.opts.ToolchainRoot, Jobs: c.opts.Jobs}
+		if c.build != "" {
+			c.tree, err = rebuild.OpenBuild(gctx, c.cache, c.source, c.build, c.kernel, opts)
+			return err
+		}
+		c.tree, err = rebuild.Prepare(gctx, c.cache, c.source, c.kernel, opts)
 		return err
 	})
 	g.Go(c.readImage)

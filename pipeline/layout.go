@@ -172,6 +172,9 @@ func (p *relayout) without(ctx context.Context, shapes []shape) (gone []string, 
 	if err != nil {
 		return nil, "", err
 	}
+	if err := hybrid.readTypes(p.unit); err != nil {
+		return nil, "", err
+	}
 	r, err := diff.Compare(p.unit.Source, hybrid.obj, p.post.obj, p.diffOptions(p.unit))
 	if err != nil {
 		return nil, "", err

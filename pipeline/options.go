@@ -21,6 +21,7 @@ type Options struct {
 	Patches   []string // files, applied in this order
 	Source    string   // the source as shipped: folder, linux-source .deb or tar
 	Kernel    []string // shipped packages, or folders with them unpacked
+	BuildTree string   // the finished build of Kernel, which is read only; Source may then be ""; "" for none
 	DebugInfo string   // a vmlinux with symbols, or the package that has it; "" for none
 	CC        string   // the compiler, "" for the one that the kernel's config names
 	// ToolchainRoot is a root with compiler and build tools of another release, in which the kernel's build runs; "" for none.
@@ -61,8 +62,10 @@ func (o *Options) check() error {
 	switch {
 	case len(o.Patches) == 0:
 		return bad("argument PATCH", "at least one patch is needed")
-	case o.Source == "":
-		return bad(`flag "--source"`, "the source as shipped is needed: a folder, a linux-source .deb or a tar")
+	case o.Source == "" && o.BuildTree == "":
+		return bad(`flag "--source"`, "the source as shipped is needed: a folder, a linux-source .deb or a tar; or the finished build, by --build-tree")
+	case len(o.Kernel) == 0 && o.BuildTree != "":
+		return bad(`flag "--kernel"`, "the shipped kernel packages are needed: the image")
 	case len(o.Kernel) == 0:
 		return bad(`flag "--kernel"`, "the shipped kernel packages are needed: image and headers")
 	case o.ModuleSource == "" && len(o.Modules) > 0:

@@ -21,6 +21,9 @@ import (
 type Plan struct {
 	Patches []PlannedPatch `json:"patches"`
 	Units   []PlannedUnit  `json:"units"`
+	// Fixed are other things that a finished build made from touched files, which no update can replace: they must come out as
+	// they are.
+	Fixed []PlannedFixed `json:"fixed,omitempty"`
 	// Ignored are touched files that this kernel is not built from, with the reason.
 	Ignored []Ignored `json:"ignored,omitempty"`
 
@@ -42,6 +45,16 @@ type PlannedUnit struct {
 	Files  []string `json:"files"`  // the touched files that it is made from
 }
 
+// readsOnly says that the patch touches headers and other files that the unit includes, and not its own source.
+func (u PlannedUnit) readsOnly() bool { return !slices.Contains(u.Files, u.Source) }
+
+// PlannedFixed is one thing beside units that is made from touched files.
+type PlannedFixed struct {
+	Target string   `json:"target"` // as kbuild names it: "arch/x86/entry/entry_64.o", "kernel/bounds.s"
+	Files  []string `json:"files"`  // the touched files that it is made from
+	kind   rebuild.Kind
+}
+
 // Ignored is a touched file that does not matter.
 type Ignored struct {
 	File   string `json:"file"`
@@ -54,6 +67,7 @@ const (
 	codeConfig    diff.Code = "config-changed"
 	codeAssembly  diff.Code = "assembly-changed"
 	codeSeparate  diff.Code = "separate-program"
+	codeGenerated diff.Code = "generated-file"
 	codeConfigRq  diff.Code = "kernel-config"
 	codeLayout    diff.Code = "layout-changed"
 	codeEnum      diff.Code = "enum-changed"
@@ -141,7 +155,7 @@ func newPlan(ctx context.Context, tree *rebuild.Tree, parsed []*patch.Patch, pla
 		return nil, nil, err
 	}
 	var refused diff.Refusals
-	units := map[string]*PlannedUnit{}
+	units, fixed := map[string]*PlannedUnit{}, map[string]*PlannedFixed{}
 	for _, o := range owners {
 		switch o.Kind {
 		case rebuild.BuiltIn, rebuild.Library, rebuild.InModule:
@@ -160,8 +174,18 @@ func newPlan(ctx context.Context, tree *rebuild.Tree, parsed []*patch.Patch, pla
 		case rebuild.NotBuilt, rebuild.Documentation, rebuild.Other:
 			p.Ignored = append(p.Ignored, Ignored{File: o.File, Reason: o.Kind.String()})
 		default:
-			refused = append(refused, refuseFile(o))
+			if o.Unit == "" {
+				refused = append(refused, refuseFile(o))
+				continue
+			}
+			if fixed[o.Unit] == nil {
+				fixed[o.Unit] = &PlannedFixed{Target: o.Unit, kind: o.Kind}
+			}
+			fixed[o.Unit].Files = append(fixed[o.Unit].Files, o.File)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(fixed)) {
+		p.Fixed = append(p.Fixed, *fixed[name])
 	}
 	for _, name := range slices.Sorted(maps.Keys(units)) {
 		p.Units = append(p.Units, *units[name])
@@ -175,7 +199,11 @@ func refuseFile(o rebuild.Owner) diff.Refusal {
 	switch o.Kind {
 	case rebuild.Header:
 		r.Code, r.Subject, r.Reason = codeHeader, "header", "which units a header changes is known only from a finished build"
-		r.Remedy = "move the change into the .c files that need it"
+		r.Remedy = "give the finished build by --build-tree, or move the change into the .c files that need it"
+	case rebuild.Generated:
+		r.Code, r.Subject = codeGenerated, "generated file"
+		r.Reason = fmt.Sprintf("by %s, the build makes other files from it, and which of them change is not known", o.Source)
+		r.Remedy = "take the file out of the patch; it takes effect with the next kernel"
 	case rebuild.Kconfig, rebuild.Makefile:
 		r.Code, r.Subject, r.Reason = codeConfig, "build", "the configuration or the build itself changes, and the shipped kernel was built without that"
 		r.Remedy = "take the file out of the patch; it takes effect with the next kernel"
@@ -186,6 +214,23 @@ func refuseFile(o rebuild.Owner) diff.Refusal {
 		r.Code, r.Subject = codeSeparate, "separate program"
 		r.Reason = "the file is part of a program of its own (vDSO, boot code, a tool), not of the running kernel's code"
 		r.Remedy = "take the file out of the patch; it takes effect with the next kernel or package"
+	}
+	return r
+}
+
+// refuseFixed says why an update cannot carry what changes beside units.
+func refuseFixed(f PlannedFixed) diff.Refusal {
+	r := diff.Refusal{Unit: f.Files[0], Subject: f.Target}
+	switch f.kind {
+	case rebuild.Assembly:
+		r.Code, r.Reason = codeAssembly, "the object comes out otherwise, and assembly code cannot be replaced function by function"
+		r.Remedy = "change its callers in C instead, or reboot into a fixed kernel"
+	case rebuild.Separate:
+		r.Code, r.Reason = codeSeparate, "the object comes out otherwise, and it is part of a program of its own (vDSO, boot code), not of the running kernel's code"
+		r.Remedy = "keep what it reads of the file as it is, or reboot into a fixed kernel"
+	default:
+		r.Code, r.Reason = codeGenerated, "it comes out otherwise, or may; the kernel was linked by it, or other files were compiled with what the build makes from it"
+		r.Remedy = "keep what it reads of the file as it is, or reboot into a fixed kernel"
 	}
 	return r
 }

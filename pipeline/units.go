@@ -18,6 +18,7 @@ import (
 	"livesplice/kmod/layout"
 	"livesplice/kmod/link"
 	"livesplice/kmod/vmlinux"
+	"livesplice/pkgfmt"
 )
 
 // planUnits applies the patches and asks what the touched files are part of.
@@ -33,11 +34,14 @@ func (c *creation) planUnits(ctx context.Context) (string, error) {
 	for _, i := range p.Ignored {
 		c.stages.Note("%s: %s, ignored", i.File, i.Reason)
 	}
-	if len(p.Units) == 0 && len(refused) > 0 {
+	if len(p.Units)+len(p.Fixed) == 0 && len(refused) > 0 {
 		return "", c.refuse(refused)
 	}
-	if len(p.Units) == 0 {
+	if len(p.Units)+len(p.Fixed) == 0 {
 		return "", ErrNotBuilt
+	}
+	if len(p.Fixed) > 0 {
+		return fmt.Sprintf("%d units, %d other objects that must stay as they are", len(p.Units), len(p.Fixed)), nil
 	}
 	return fmt.Sprintf("%d units", len(p.Units)), nil
 }
@@ -53,10 +57,18 @@ func (c *creation) rebuildAndDiff(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	results := make([]*comparison, len(c.plan.Units))
+	results, same := make([]*comparison, len(c.plan.Units)), make([]bool, len(c.plan.Fixed))
+	// Compilers are most of the work, and take turns with it: while some units are compared, others are compiled.
+	c.compilers = make(chan struct{}, c.opts.Jobs)
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(c.opts.Jobs)
 	var done atomic.Int32
+	g.SetLimit(2 * c.opts.Jobs)
+	for i, f := range c.plan.Fixed {
+		g.Go(func() (err error) {
+			same[i], err = c.sameFixed(gctx, f)
+			return err
+		})
+	}
 	for i, u := range c.plan.Units {
 		g.Go(func() (err error) {
 			results[i], err = c.compareUnit(gctx, u)
@@ -67,15 +79,21 @@ func (c *creation) rebuildAndDiff(ctx context.Context) (string, error) {
 	if err := g.Wait(); err != nil {
 		return "", err
 	}
+	for i, f := range c.plan.Fixed {
+		if !same[i] {
+			c.refused = append(c.refused, refuseFixed(f))
+		}
+	}
 	changed, added, functions := 0, 0, 0
 	for i, r := range results {
 		c.refused = append(c.refused, r.Refusals...)
 		c.warn(r.warnings)
-		changed, added, functions = changed+len(r.Replaced()), added+r.Counts.New, functions+r.Counts.Functions
+		functions += r.Counts.Functions
 		for _, n := range r.Notes {
 			c.stages.Note("%s: %s", r.Unit, n)
 		}
-		if len(r.Replaced())+len(r.NewGlobals()) > 0 {
+		if r.Post != nil {
+			changed, added = changed+len(r.Replaced()), added+r.Counts.New
 			c.units = append(c.units, link.Unit{Target: c.plan.Units[i].Target, Diff: r.Result})
 		}
 	}
@@ -106,10 +124,33 @@ func relative(place, tree, unit string) string {
 	return filepath.Base(place)
 }
 
+// sameFixed says whether what no update can replace comes out as it is.
+func (c *creation) sameFixed(ctx context.Context, f PlannedFixed) (bool, error) {
+	if err := c.compilerSlot(ctx); err != nil {
+		return false, err
+	}
+	defer c.freeSlot()
+	same, cost, err := c.tree.Same(ctx, f.Target, c.plan.files)
+	c.stages.cost("diff", cost)
+	return same, err
+}
+
+// compilerSlot waits until a compiler may run.
+func (c *creation) compilerSlot(ctx context.Context) error {
+	select {
+	case c.compilers <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (c *creation) freeSlot() { <-c.compilers }
+
 // comparison is what is known of a unit before anything is extracted from it.
 type comparison struct {
-	*diff.Result
-	warnings finding.Warnings
+	*diff.Result // without the objects of a unit in which nothing changed
+	warnings     finding.Warnings
 }
 
 // compareUnit compiles one unit twice and compares code, data and the layout of types.
@@ -122,18 +163,29 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 	if err != nil {
 		return nil, err
 	}
-	run, err := c.targets.run(ctx, u.Target)
-	if err != nil {
-		return nil, err
-	}
 	r, err := diff.Compare(u.Source, pre.obj, post.obj, c.diffOptions(u))
 	if err != nil {
 		return nil, err
 	}
 	if r.Undecided {
-		return &comparison{Result: r}, nil
+		return idle(r), nil
 	}
 	if r, err = c.confirmLines(ctx, u, pre, post, r); err != nil {
+		return nil, err
+	}
+	if len(r.Changes) == 0 && len(r.Refusals) == 0 {
+		return idle(r), nil
+	}
+	run, err := c.targets.run(ctx, u.Target)
+	var missing *pkgfmt.InputError
+	if u.readsOnly() && errors.As(err, &missing) {
+		r.Notes, r.Refusals = []string{fmt.Sprintf("changes through what it includes, and is left out: module %s is not in the packages given", u.Target)}, nil
+		return idle(r), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(pre.readTypes(u), post.readTypes(u)); err != nil {
 		return nil, err
 	}
 	for _, it := range r.NewGlobals() {
@@ -147,22 +199,43 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 		return nil, err
 	}
 	c.comparePrototypes(u, pre, post, r)
+	if len(r.Replaced())+len(r.NewGlobals()) == 0 {
+		return idle(r), nil
+	}
 	w, err := finding.Look(r)
 	return &comparison{Result: r, warnings: w}, err
 }
 
+// idle is the comparison of a unit of which nothing goes into the update. Its objects are given up: a header has a thousand of
+// them.
+func idle(r *diff.Result) *comparison {
+	return &comparison{Result: &diff.Result{Unit: r.Unit, Counts: r.Counts, Notes: r.Notes, Refusals: r.Refusals, Undecided: r.Undecided}}
+}
+
 func (c *creation) diffOptions(u PlannedUnit) diff.Options {
-	return diff.Options{Module: u.Target != vmlinux.Object, Types: c.image}
+	return diff.Options{Module: u.Target != vmlinux.Object, Types: c.image, InitOver: u.readsOnly()}
 }
 
 // compiled is an object and what its debug information says.
 type compiled struct {
+	data  []byte
 	obj   *elfobj.Object
-	types *layout.Unit
+	types *layout.Unit // after readTypes
+}
+
+func (o *compiled) readTypes(u PlannedUnit) (err error) {
+	if o.types, err = layout.Read(o.data); err != nil {
+		return fmt.Errorf("object of %s: %w", u.Source, err)
+	}
+	return nil
 }
 
 func (c *creation) compile(ctx context.Context, u PlannedUnit, files map[string][]byte) (*compiled, error) {
+	if err := c.compilerSlot(ctx); err != nil {
+		return nil, err
+	}
 	o, err := c.tree.Compile(ctx, u.Object, files)
+	c.freeSlot()
 	if err != nil {
 		return nil, err
 	}
@@ -171,11 +244,8 @@ func (c *creation) compile(ctx context.Context, u PlannedUnit, files map[string]
 	if err != nil {
 		return nil, err
 	}
-	r := &compiled{}
+	r := &compiled{data: data}
 	if r.obj, err = elfobj.Read(data); err != nil {
-		return nil, fmt.Errorf("object of %s: %w", u.Source, err)
-	}
-	if r.types, err = layout.Read(data); err != nil {
 		return nil, fmt.Errorf("object of %s: %w", u.Source, err)
 	}
 	return r, nil

@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io/fs"
 )
 
 // maxNotes bounds a note section, in bytes. A kernel's .notes has 600.
@@ -35,6 +36,28 @@ func sectionData(s *elf.Section, limit uint64) (data []byte) {
 		return nil
 	}
 	return data
+}
+
+// BuildID is the GNU build ID of a vmlinux in a file, of which no more than its headers and notes is read. Errors: one of
+// fs.ErrNotExist, *InputError.
+func BuildID(path string) (id HexBytes, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			id, err = nil, &InputError{Path: path, Want: "a vmlinux", Got: fmt.Sprint(r)}
+		}
+	}()
+	f, err := elf.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err == nil {
+		defer f.Close()
+		id, err = buildID(f)
+	}
+	if err != nil {
+		return nil, &InputError{Path: path, Want: "a vmlinux", Err: err}
+	}
+	return id, nil
 }
 
 // buildID finds the GNU build ID of a kernel image (.notes) or a module (.note.gnu.build-id).

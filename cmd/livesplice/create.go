@@ -11,7 +11,8 @@ import (
 
 type createCmd struct {
 	Args        []string `arg:"" name:"patch" help:"Patches, applied in this order. Packages and folders among them count as --kernel."`
-	Source      string   `required:"" placeholder:"PATH" help:"The source as shipped: folder, linux-source .deb or tar."`
+	Source      string   `placeholder:"PATH" help:"The source as shipped: folder, linux-source .deb or tar (default: that of --build-tree)."`
+	BuildTree   string   `name:"build-tree" placeholder:"DIR" help:"The finished kernel build, in place or the O= folder, which is only read: no headers, no source and no preparing are needed, and headers can be patched (default: none)."`
 	Kernel      []string `required:"" sep:"none" placeholder:"PATH" help:"Shipped packages (.deb or .rpm: image, headers), or folders with them unpacked; may be repeated."`
 	Debuginfo   string   `placeholder:"PATH" help:"A vmlinux with symbols, or its package, to check the matching against (default: none)."`
 	CC          string   `name:"cc" placeholder:"CC" help:"The kernel's compiler (default: the one that its config names)."`
@@ -41,6 +42,8 @@ func (createCmd) Help() string {
     --kernel linux-headers-6.1.0-54-amd64_6.1.190-1_amd64.deb \
     --kernel linux-headers-6.1.0-54-common_6.1.190-1_all.deb \
     --fixes CVE-2026-12345 --out dist fix.patch
+After a kernel build, with what it left:
+  livesplice create --build-tree ../linux-obj --kernel linux-image-6.1.190_6.1.190-1_amd64.deb --out dist fix.patch
 The same for an out-of-tree module, with a patch of its own source:
   livesplice create --source ... --kernel ... --kernel ... --kernel ... \
     --module-source /usr/src/mydriver-1.2 --module mydriver.ko.xz --out dist mydriver.patch`
@@ -52,7 +55,7 @@ func (c *createCmd) Run(e *env) error {
 		return &kconfig.UsageError{Thing: "argument PATCH", Reason: fmt.Sprintf("at least one patch is needed; %q, a package or folder, counts as --kernel", kernels[0])}
 	}
 	res, err := pipeline.Create(e.ctx, pipeline.Options{
-		Patches: patches, Source: c.Source, Kernel: append(c.Kernel, kernels...), DebugInfo: c.Debuginfo, CC: c.CC, ToolchainRoot: c.Root,
+		Patches: patches, Source: c.Source, BuildTree: c.BuildTree, Kernel: append(c.Kernel, kernels...), DebugInfo: c.Debuginfo, CC: c.CC, ToolchainRoot: c.Root,
 		ModuleSource: c.ModuleSrc, Modules: c.Module, ID: c.ID,
 		Description: c.Description, Fixes: c.Fixes, Engine: c.Engine, SignKey: c.SignKey, SignCert: c.SignCert, Formats: c.Format, Out: c.Out, Revision: c.Revision, Stack: c.Stack,
 		Jobs: c.Jobs, Cache: e.cache,

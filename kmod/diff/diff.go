@@ -74,6 +74,9 @@ type Options struct {
 	// Module says that the unit is part of a module. Its exit code runs when the module is unloaded; that of what is built
 	// in is not even linked.
 	Module bool
+	// InitOver says that changed init code of what is built in is no reason to refuse: it has run, and nobody asked for its
+	// change but a header that other code reads too.
+	InitOver bool
 	// Types are those of the shipped kernel, for the sizes of entries of its tables; nil when they are not known.
 	Types unit.Types
 	// ExactLines says that a function which loads another number is changed, even if the number may be that of a source
@@ -206,6 +209,10 @@ func (r *Result) functions() error {
 			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Changed, Why: why[it].String(), item: it, reason: why[it]})
 			if strings.HasPrefix(pre.Section.Name, ".exit.") && !r.Options.Module {
 				r.note("%s changed: exit code of what is built in never runs", it.Name)
+				continue
+			}
+			if r.Options.InitOver && !r.Options.Module && bootOnly(pre) {
+				r.note("%s changed: init code, which has run and is left as it was", it.Name)
 				continue
 			}
 			if it.Parent == nil && !r.local[it] {

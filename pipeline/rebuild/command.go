@@ -2,6 +2,7 @@ package rebuild
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 )
 
@@ -119,8 +120,8 @@ func newInvocation(words []string, object string) (invocation, error) {
 		return inv, fmt.Errorf("command of %q does not name its output by -o", object)
 	}
 	inv.Input = inv.Words[len(inv.Words)-1]
-	if !strings.HasSuffix(inv.Input, ".c") {
-		return inv, fmt.Errorf("command of %q: the last word %q is no .c file", object, inv.Input)
+	if ext := filepath.Ext(inv.Input); ext != ".c" && ext != ".S" {
+		return inv, fmt.Errorf("command of %q: the last word %q is no .c or .S file", object, inv.Input)
 	}
 	return inv, nil
 }

@@ -80,7 +80,7 @@ func TestNewInvocation(t *testing.T) {
 	if err != nil || inv.Input != "/src/fs/a.c" || !slices.Equal(inv.Words, []string{"gcc", "-c", "/src/fs/a.c"}) {
 		t.Errorf("got %+v, %v", inv, err)
 	}
-	for _, bad := range [][]string{{"gcc", "-c", "a.c"}, {"gcc", "-c", "-o", "b.o", "a.c"}, {"gcc", "-c", "-o", "fs/a.o", "a.S"}, nil} {
+	for _, bad := range [][]string{{"gcc", "-c", "a.c"}, {"gcc", "-c", "-o", "b.o", "a.c"}, {"gcc", "-c", "-o", "fs/a.o", "a.s"}, nil} {
 		if _, err := newInvocation(bad, "fs/a.o"); err == nil {
 			t.Errorf("%q is taken", bad)
 		}

@@ -32,19 +32,19 @@ var sectionFlags = []string{"-ffunction-sections", "-fdata-sections", "-g"}
 // the tree; nil is a file that is gone. The command is the one that kbuild runs, objtool left out, so the same content
 // gives the same object but for debug information. Errors: *BuildError, *Refusal.
 func (t *Tree) Compile(ctx context.Context, unit string, files map[string][]byte) (*Object, error) {
-	r, kbuild, err := t.load(ctx, unit)
+	r, kbuild, err := t.units.load(ctx, unit)
 	if err != nil {
 		return nil, err
 	}
 	o := &Object{Unit: unit, Cmd: r.Command.Words, Kbuild: kbuild, Cached: true}
 	o.Source = r.source(t)
-	kind, key := "pre", t.unitKey(unit)
+	kind, key := "pre", r.key
 	if len(files) > 0 {
-		kind, key = "post", t.Key+"-"+shortHash(append([]string{unit}, flatten(files)...)...)
+		kind, key = "post", shortHash(append([]string{r.key}, flatten(files)...)...)
 	}
 	dir, err := t.cache.Dir(ctx, kind, key, func(ctx context.Context, dir string) error {
 		o.Cached = false
-		if err := t.checkOffsets(ctx, files); err != nil {
+		if err := t.units.checkGenerated(ctx, files); err != nil {
 			return err
 		}
 		return t.compile(ctx, r, files, filepath.Join(dir, objectName(unit)), &o.CC)
@@ -59,7 +59,7 @@ func (t *Tree) Compile(ctx context.Context, unit string, files map[string][]byte
 // Built is the object of a unit as kbuild made it from the source as shipped: without sections of their own, with
 // objtool's work done where kbuild does it for each object.
 func (t *Tree) Built(ctx context.Context, unit string) (string, error) {
-	r, _, err := t.load(ctx, unit)
+	r, _, err := t.units.load(ctx, unit)
 	if err != nil {
 		return "", err
 	}
@@ -86,7 +86,7 @@ func (t *Tree) compile(ctx context.Context, r *record, files map[string][]byte, 
 		_, err := t.cc(ctx, r, r.Command.Words, t.Source, out, cost)
 		return err
 	}
-	return t.overlaid(files, r.folder(t), func(ov *overlay) ([]string, error) {
+	return t.overlaid(files, r.folders(t), func(ov *overlay) ([]string, error) {
 		words := ov.words(r.Command.Words)
 		// Before the input, so that the last word stays the source file.
 		words = slices.Insert(words, len(words)-1, "-fdebug-prefix-map="+ov.dir+"="+t.Source)
@@ -96,7 +96,7 @@ func (t *Tree) compile(ctx context.Context, r *record, files map[string][]byte, 
 
 // source is the unit's source file, relative to the tree; "" if it is elsewhere.
 func (r *record) source(t *Tree) string {
-	if rel, ok := strings.CutPrefix(absolute(r.Command.Input, r.workdir(t)), t.Source+"/"); ok {
+	if rel, ok := strings.CutPrefix(absolute(r.Command.Input, r.workdir), t.Source+"/"); ok {
 		return filepath.Clean(rel)
 	}
 	return ""
@@ -110,13 +110,18 @@ func absolute(name, dir string) string {
 	return dir + "/" + name
 }
 
-// folder is the one of the unit's source, relative to the tree; "" if it is elsewhere. It is real in an overlay, so that
-// most `#include "../x.h"` are right at once.
-func (r *record) folder(t *Tree) string {
+// folders are what is real in an overlay from the beginning, relative to the tree: the one of the unit's source, so that most
+// `#include "../x.h"` are right at once, and that in which the command runs, whose `..` is the tree where kbuild worked in a folder
+// of it.
+func (r *record) folders(t *Tree) []string {
+	var list []string
 	if source := r.source(t); source != "" {
-		return filepath.Dir(source)
+		list = append(list, filepath.Dir(source))
 	}
-	return ""
+	if rel, ok := strings.CutPrefix(r.workdir, t.Source+"/"); ok {
+		list = append(list, rel)
+	}
+	return list
 }
 
 // words are a command's, with the overlay in the place of the folder that it covers.
@@ -128,9 +133,9 @@ func (o *overlay) words(command []string) []string {
 	return words
 }
 
-// overlaid runs a compiler on an overlay of the source, again if it read files past the overlay. own is a folder that
-// is to be real from the beginning; run returns the files that were read.
-func (t *Tree) overlaid(files map[string][]byte, own string, run func(ov *overlay) ([]string, error)) error {
+// overlaid runs a compiler on an overlay of the source, again if it read files past the overlay. own are folders that are to
+// be real from the beginning; run returns the files that were read.
+func (t *Tree) overlaid(files map[string][]byte, own []string, run func(ov *overlay) ([]string, error)) error {
 	scratch, err := t.cache.Scratch("overlay")
 	if err != nil {
 		return err
@@ -140,8 +145,8 @@ func (t *Tree) overlaid(files map[string][]byte, own string, run func(ov *overla
 	if err != nil {
 		return err
 	}
-	if own != "" {
-		if err := ov.makeReal(own); err != nil {
+	for _, dir := range own {
+		if err := ov.makeReal(dir); err != nil {
 			return err
 		}
 	}
@@ -173,7 +178,10 @@ func moved(word, from, to string) string {
 // cc runs the compiler in the unit's working folder and returns the files that it read.
 func (t *Tree) cc(ctx context.Context, r *record, words []string, root, out string, cost *Cost) (deps []string, err error) {
 	args := slices.Concat(words[1:len(words)-1], sectionFlags, words[len(words)-1:])
-	return t.run(ctx, r.Object, moved(r.workdir(t), t.Source, root), append(words[:1:1], args...), root, out, cost)
+	if filepath.Ext(r.Command.Input) != ".c" {
+		return nil, fmt.Errorf("unit %q: it is made from %q, which is no C source", r.Object, r.Command.Input)
+	}
+	return t.run(ctx, r.Object, moved(r.workdir, t.Source, root), append(words[:1:1], args...), root, out, cost)
 }
 
 // run runs a compiler's command, whose last word is the source file, with its outputs added.

@@ -248,11 +248,11 @@ func TestGeneratedConstants(t *testing.T) {
 	s := shippedTree(t)
 	// A new comment leaves the constants as they are; another size of a structure that assembly code knows does not.
 	files := s.edit(t, "arch/x86/include/asm/ptrace.h", "#include <asm/segment.h>", "#include <asm/segment.h> /* same */")
-	if err := s.tree.checkOffsets(t.Context(), files); err != nil {
+	if err := s.tree.units.checkGenerated(t.Context(), files); err != nil {
 		t.Errorf("a comment: %v", err)
 	}
 	files = s.edit(t, "arch/x86/include/asm/ptrace.h", "#else /* __i386__ */\n\nstruct pt_regs {\n", "#else /* __i386__ */\n\nstruct pt_regs {\n\tunsigned long more;\n")
-	err := s.tree.checkOffsets(t.Context(), files)
+	err := s.tree.units.checkGenerated(t.Context(), files)
 	var refusal *Refusal
 	if !errors.As(err, &refusal) || refusal.File != "arch/x86/include/asm/ptrace.h" {
 		t.Errorf("a larger struct pt_regs: %v, want *Refusal", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"livesplice/kconfig"
@@ -13,7 +14,7 @@ import (
 )
 
 // openRoot checks the root that holds the tools; nil for none. Only folders that are shared with it are seen in it.
-func openRoot(ctx context.Context, dir, cache, source string) (*process.Root, error) {
+func openRoot(ctx context.Context, dir, cache string, folders ...string) (*process.Root, error) {
 	if dir == "" {
 		return nil, nil
 	}
@@ -22,8 +23,10 @@ func openRoot(ctx context.Context, dir, cache, source string) (*process.Root, er
 		return nil, err
 	}
 	root := &process.Root{Dir: abs, Shared: []string{cache}}
-	if !strings.HasPrefix(source, cache+"/") {
-		root.Read = []string{source}
+	for _, f := range folders {
+		if !strings.HasPrefix(f, cache+"/") && !slices.Contains(root.Read, f) {
+			root.Read = append(root.Read, f)
+		}
 	}
 	if err := root.Check(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -37,8 +40,8 @@ func openRoot(ctx context.Context, dir, cache, source string) (*process.Root, er
 // findCompiler returns the program that is the shipped kernel's compiler, in root unless that is nil.
 func findCompiler(ctx context.Context, root *process.Root, config *shippedConfig, cc string) (string, error) {
 	want := config.compilerText()
-	if config.Enabled("CC_IS_CLANG") {
-		return "", &pkgfmt.InputError{Path: config.origin, Want: "the .config of a kernel built by gcc", Got: "one built by " + want}
+	if err := config.checkGCC(); err != nil {
+		return "", err
 	}
 	given := cc != ""
 	if !given {
@@ -74,6 +77,14 @@ func findCompiler(ctx context.Context, root *process.Root, config *shippedConfig
 		return "", e
 	}
 	return cc, nil
+}
+
+// checkGCC refuses kernels built by clang.
+func (c *shippedConfig) checkGCC() error {
+	if c.Enabled("CC_IS_CLANG") {
+		return &pkgfmt.InputError{Path: c.origin, Want: "the .config of a kernel built by gcc", Got: "one built by " + c.compilerText()}
+	}
+	return nil
 }
 
 // versionLine is the first line of `program --version`.

@@ -69,12 +69,18 @@ func CheckConfig(k *pkgfmt.Kernel) error {
 		return err
 	}
 	path := filepath.Join(k.Headers, autoconf)
+	return checkAutoconf(config, path, k.Origin(path))
+}
+
+// checkAutoconf compares a .config with an autoconf.h; origin is the latter's path as the user knows it. One that is not there
+// says nothing.
+func checkAutoconf(config *shippedConfig, path, origin string) error {
 	made, err := readOptions(path, autoconfLine)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return &pkgfmt.InputError{Path: k.Origin(path), Want: "the configuration of the shipped kernel", Err: err}
+		return &pkgfmt.InputError{Path: origin, Want: "the configuration of the shipped kernel", Err: err}
 	}
 	options, err := readOptions(config.path, dotConfigLine)
 	if err != nil {
@@ -86,7 +92,7 @@ func CheckConfig(k *pkgfmt.Kernel) error {
 		return nil
 	}
 	wants, gots := assignments(diffs, made, got)
-	return &pkgfmt.MismatchError{Path: config.origin, Got: "one with " + gots, Want: wants + " as of " + k.Origin(path)}
+	return &pkgfmt.MismatchError{Path: config.origin, Got: "one with " + gots, Want: wants + " as of " + origin}
 }
 
 // asAutoconf writes options of a .config as autoconf.h does. made is an autoconf.h, which tells what is a hexadecimal

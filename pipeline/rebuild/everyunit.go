@@ -13,7 +13,9 @@ import (
 // EveryUnit lists the units that a C source of the tree becomes a part of vmlinux or of a module by, ordered by unit and
 // module. A unit of several modules is there once for each. Sources that the build itself makes are left out: no patch
 // changes them.
-func (t *Tree) EveryUnit(ctx context.Context) ([]Owner, error) {
+func (t *Tree) EveryUnit(ctx context.Context) ([]Owner, error) { return t.units.everyUnit(ctx) }
+
+func (t *prepared) everyUnit(ctx context.Context) ([]Owner, error) {
 	ix, err := t.owners(ctx)
 	if err != nil {
 		return nil, err

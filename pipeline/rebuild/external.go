@@ -20,9 +20,10 @@ import (
 
 // external is what a Tree has whose units are those of out-of-tree modules: kbuild has built them in a copy of their source.
 type external struct {
+	*Tree
 	finished
 	modules []finishedModule
-	units   map[string]*finishedUnit // by object, relative to the folder
+	read    map[string]*finishedUnit // by object, relative to the folder
 	shipped string                   // the name of the folder in which the shipped modules were built; "" if not known
 }
 
@@ -33,7 +34,7 @@ type external struct {
 //
 // Errors: *pkgfmt.InputError, *BuildError.
 func (t *Tree) External(ctx context.Context, src *source.Tree) (*Tree, error) {
-	x := &Tree{Object: t.Object, CC: t.CC, kernel: t.kernel, cache: t.cache, root: t.root, entry: t.entry, vars: t.vars, jobs: t.jobs, env: t.env}
+	x := &Tree{Object: t.Object, CC: t.CC, kernel: t.kernel, cache: t.cache, root: t.root, vars: t.vars, jobs: t.jobs}
 	x.Key = shortHash(t.Key, "external", src.ID)
 	dir, err := t.cache.Dir(ctx, "external", x.Key, func(ctx context.Context, dir string) error {
 		return x.buildExternal(ctx, src, dir)
@@ -50,7 +51,7 @@ func (t *Tree) External(ctx context.Context, src *source.Tree) (*Tree, error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return nil, fmt.Errorf("file %q: %w", filepath.Join(dir, "facts.json"), err)
 	}
-	x.external, err = readExternal(finished{dir: x.Source, was: f.Built}, src.Origin)
+	x.units, err = readExternal(x, finished{dir: x.Source, was: f.Built}, src.Origin)
 	return x, err
 }
 
@@ -106,18 +107,18 @@ func needsOthers(err error) error {
 	return err
 }
 
-func readExternal(f finished, origin string) (*external, error) {
-	x := &external{finished: f, units: map[string]*finishedUnit{}}
+func readExternal(t *Tree, f finished, origin string) (*external, error) {
+	x := &external{Tree: t, finished: f, read: map[string]*finishedUnit{}}
 	var err error
 	if x.modules, err = f.modules(); err != nil {
 		return nil, err
 	}
 	for _, m := range x.modules {
 		for _, o := range m.Objects {
-			if x.units[o] != nil {
+			if x.read[o] != nil {
 				continue
 			}
-			if x.units[o], err = f.unit(o); err != nil {
+			if x.read[o], err = f.unit(o); err != nil {
 				return nil, fmt.Errorf("module source %q: %w", origin, err)
 			}
 		}
@@ -127,30 +128,53 @@ func readExternal(f finished, origin string) (*external, error) {
 
 // load gives the record of a unit, with its folder named in __FILE__ as it was where the shipped module was built.
 // Otherwise it is named as in the kernel's own tree: not at all.
-func (x *external) load(unit string) (*record, error) {
-	u := x.units[unit]
+func (x *external) load(_ context.Context, unit string) (*record, Cost, error) {
+	u := x.read[unit]
 	if u == nil {
-		return nil, fmt.Errorf("unit %q: the module source has none of this name", unit)
+		return nil, Cost{}, fmt.Errorf("unit %q: the module source has none of this name", unit)
 	}
 	inv, err := x.invocation(u)
 	if err != nil {
-		return nil, err
+		return nil, Cost{}, err
 	}
 	named := x.shipped
 	if named != "" {
 		named += "/"
 	}
 	inv.Words = slices.Insert(inv.Words, len(inv.Words)-1, "-fmacro-prefix-map="+x.dir+"/="+named)
-	return &record{Object: moved(u.Name, x.was, x.dir), Command: inv, built: filepath.Join(x.dir, unit)}, nil
+	r := &record{Object: moved(u.Name, x.was, x.dir), Command: inv, workdir: x.Object, key: shortHash(x.Key, unit), built: filepath.Join(x.dir, unit)}
+	if !filepath.IsAbs(r.Object) { // since Linux 6.13
+		r.workdir = x.Source
+	}
+	return r, Cost{}, nil
+}
+
+// record has nothing to do: kbuild has compiled all units.
+func (x *external) record(context.Context, []string) (Cost, error) { return Cost{}, nil }
+
+// checkGenerated accepts all: these files are not the kernel's.
+func (x *external) checkGenerated(context.Context, map[string][]byte) error { return nil }
+
+// everyUnit lists the units in the order of modules.order.
+func (x *external) everyUnit(context.Context) ([]Owner, error) {
+	var units []Owner
+	for _, m := range x.modules {
+		for _, o := range m.Objects {
+			if s := x.read[o].Source; path.Ext(s) == ".c" {
+				units = append(units, Owner{File: s, Kind: InModule, Unit: o, Source: s, Target: module.NameOf(m.KO), Module: m.KO})
+			}
+		}
+	}
+	return units, nil
 }
 
 // ownersOf says what the build makes of a file of the modules' source. Headers too: a finished build knows who reads them.
-func (x *external) ownersOf(file string) []Owner {
+func (x *external) ownersOf(_ context.Context, file string) ([]Owner, error) {
 	var owners []Owner
 	kind := classify(file)
 	for _, m := range x.modules {
 		for _, o := range m.Objects {
-			u := x.units[o]
+			u := x.read[o]
 			switch {
 			case !slices.Contains(u.Deps, file):
 			case path.Ext(u.Source) == ".c":
@@ -162,19 +186,19 @@ func (x *external) ownersOf(file string) []Owner {
 	}
 	switch {
 	case len(owners) > 0:
-		return owners
+		return owners, nil
 	case kind == Header || kind == Assembly || kind == Separate: // no object is made from it
 		kind = NotBuilt
 	}
-	return []Owner{{File: file, Kind: kind}}
+	return []Owner{{File: file, Kind: kind}}, nil
 }
 
 // Modules are the names, as lsmod shows them, of the out-of-tree modules that this tree is the source of; none for the
 // kernel's own tree.
 func (t *Tree) Modules() []string {
 	var names []string
-	if t.external != nil {
-		for _, m := range t.external.modules {
+	if x, ok := t.units.(*external); ok {
+		for _, m := range x.modules {
 			names = append(names, module.NameOf(m.KO))
 		}
 	}
@@ -188,13 +212,17 @@ func (t *Tree) Exports() string { return filepath.Join(t.Source, "Module.symvers
 // becomes have it. text is the strings of the shipped modules. Where they name exactly one folder, units of the tree are
 // compiled with that name for theirs; it is "" where they name none or several. To be called before Compile.
 func (t *Tree) BuiltIn(text []string) string {
+	x, ok := t.units.(*external)
+	if !ok {
+		return ""
+	}
 	var files []string
-	for _, u := range t.external.units {
+	for _, u := range x.read {
 		files = append(files, u.Deps...)
 	}
-	t.external.shipped = buildFolder(text, files)
-	t.Key = shortHash(t.Key, t.external.shipped)
-	return t.external.shipped
+	x.shipped = buildFolder(text, files)
+	t.Key = shortHash(t.Key, x.shipped)
+	return x.shipped
 }
 
 // buildFolder is the one absolute folder in which strings name some of files, which are relative to it. Of files that a

@@ -117,7 +117,7 @@ BUILT/sub/x.o: $(deps_BUILT/sub/x.o)
 func TestExternalOwners(t *testing.T) {
 	x := &external{
 		modules: []finishedModule{{"a-b.ko", []string{"x.o", "sub/y.o", "e.o"}}, {"sub/c.ko", []string{"sub/y.o"}}},
-		units: map[string]*finishedUnit{"x.o": {Source: "x.c", Deps: []string{"all.h", "x.c"}}, "e.o": {Source: "e.S", Deps: []string{"e.S"}},
+		read: map[string]*finishedUnit{"x.o": {Source: "x.c", Deps: []string{"all.h", "x.c"}}, "e.o": {Source: "e.S", Deps: []string{"e.S"}},
 			"sub/y.o": {Source: "sub/y.c", Deps: []string{"all.h", "part.c", "sub/y.c"}}},
 	}
 	ownX := func(file string) Owner { return Owner{file, InModule, "x.o", "x.c", "a_b", "a-b.ko"} }
@@ -137,8 +137,8 @@ func TestExternalOwners(t *testing.T) {
 		"sub/Kconfig": {{File: "sub/Kconfig", Kind: Kconfig}},
 		"README":      {{File: "README", Kind: Documentation}},
 	} {
-		if got := x.ownersOf(file); !slices.Equal(got, want) {
-			t.Errorf("%s: got %v, want %v", file, got, want)
+		if got, err := x.ownersOf(t.Context(), file); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, %v, want %v", file, got, err, want)
 		}
 	}
 }

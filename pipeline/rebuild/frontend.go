@@ -23,7 +23,7 @@ type Reading struct {
 // third of the time. What only the optimizer sees, such as BUILD_BUG_ON, it does not report. gcc only.
 // Errors: *BuildError.
 func (t *Tree) Read(ctx context.Context, unit string, files map[string][]byte) (*Reading, error) {
-	r, _, err := t.load(ctx, unit)
+	r, _, err := t.units.load(ctx, unit)
 	if err != nil {
 		return nil, err
 	}
@@ -35,14 +35,14 @@ func (t *Tree) Read(ctx context.Context, unit string, files map[string][]byte) (
 	out, aux := filepath.Join(scratch, "out.o"), filepath.Join(scratch, "prototypes")
 	run := func(root string, words []string) ([]string, error) {
 		words = slices.Insert(slices.Clone(words), len(words)-1, "-fsyntax-only", "-aux-info", aux)
-		return t.run(ctx, unit, moved(r.workdir(t), t.Source, root), words, root, out, new(Cost))
+		return t.run(ctx, unit, moved(r.workdir, t.Source, root), words, root, out, new(Cost))
 	}
 	root := t.Source
 	var deps []string
 	if len(files) == 0 {
 		deps, err = run(root, r.Command.Words)
 	} else {
-		err = t.overlaid(files, r.folder(t), func(ov *overlay) ([]string, error) {
+		err = t.overlaid(files, r.folders(t), func(ov *overlay) ([]string, error) {
 			root = ov.dir
 			deps, err = run(root, ov.words(r.Command.Words))
 			return deps, err

@@ -21,7 +21,7 @@ import (
 var includeOfC = regexp.MustCompile(`(?m)^[ \t]*#[ \t]*include[ \t]+["<]([^">\n]+\.c)[">]`)
 
 // includers lists the .c and .h files that include a .c file, also through others, sorted.
-func (t *Tree) includers(ctx context.Context, file string) ([]string, error) {
+func (t *prepared) includers(ctx context.Context, file string) ([]string, error) {
 	by, err := t.includesOfC(ctx)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (t *Tree) includers(ctx context.Context, file string) ([]string, error) {
 }
 
 // includesOfC maps each included .c file to the files that include it. The whole source is read for it, once per tree.
-func (t *Tree) includesOfC(ctx context.Context) (map[string][]string, error) {
+func (t *prepared) includesOfC(ctx context.Context) (map[string][]string, error) {
 	t.indexMu.Lock()
 	defer t.indexMu.Unlock()
 	if t.included != nil {

@@ -16,7 +16,7 @@ import (
 // flags it is compiled with is chance.
 //
 // Source: single-subdir-goals and $(subdir-ym), scripts/Makefile.build, v6.1 to v7.0.
-func (t *Tree) makeUnits(ctx context.Context, obj string, units []string) (cost Cost, err error) {
+func (t *prepared) makeUnits(ctx context.Context, obj string, units []string) (cost Cost, err error) {
 	_, libs := t.tops()
 	var plain, folders []string
 	nested := map[string][]string{}

@@ -14,12 +14,9 @@ import (
 // Source: Kbuild, v6.1.
 var offsetUnits = []string{"arch/x86/kernel/asm-offsets.s", "kernel/bounds.s"}
 
-// checkOffsets refuses changed files that change one of these constants: a *Refusal. A file that no such unit reads
+// checkGenerated refuses changed files that change one of these constants: a *Refusal. A file that no such unit reads
 // cannot; for others the unit is compiled again and its constants compared.
-func (t *Tree) checkOffsets(ctx context.Context, files map[string][]byte) error {
-	if t.external != nil {
-		return nil // these files are not the kernel's
-	}
+func (t *prepared) checkGenerated(ctx context.Context, files map[string][]byte) error {
 	for _, unit := range offsetUnits {
 		cmdFile := filepath.Join(t.Object, filepath.Dir(unit), "."+filepath.Base(unit)+".cmd")
 		text, err := os.ReadFile(cmdFile)
@@ -73,7 +70,7 @@ func (t *Tree) sameOffsets(ctx context.Context, unit string, inv invocation, fil
 	}
 	defer os.RemoveAll(scratch)
 	out := filepath.Join(scratch, "out.s")
-	err = t.overlaid(files, "", func(ov *overlay) ([]string, error) {
+	err = t.overlaid(files, nil, func(ov *overlay) ([]string, error) {
 		return t.run(ctx, unit, t.Object, ov.words(inv.Words), ov.dir, out, new(Cost))
 	})
 	if err != nil {

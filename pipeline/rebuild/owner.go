@@ -24,13 +24,14 @@ const (
 	NotBuilt           // a .c or .S file that this configuration leaves out
 	Header             // .h, or a .c that a .h includes: what it changes is up to the units that include it
 	Assembly           // .S
+	Generated          // what the build makes other sources, a linker script or one of its own programs from; known for finished builds
 	Kconfig            // changes the configuration
 	Makefile           // changes how other files are built
 	Documentation      // changes nothing
 	Other              // anything else
 )
 
-var kindNames = [...]string{"invalid", "built-in", "library", "module", "separate", "not built", "header", "assembly",
+var kindNames = [...]string{"invalid", "built-in", "library", "module", "separate", "not built", "header", "assembly", "generated",
 	"kconfig", "makefile", "documentation", "other"}
 
 func (k Kind) String() string {
@@ -46,6 +47,8 @@ type Owner struct {
 	Kind   Kind
 	Unit   string // the object as kbuild names it, for Compile: "fs/namei.o"; "" for kinds that are not units
 	Source string // the unit's .c: File, or one that includes File; "" for kinds that are not units
+	// Of a finished build, Assembly, Separate and Generated have a Unit and its Source too, for Same. Where what is generated
+	// left no command, Unit is "" and Source is the Makefile.
 	Target string // "vmlinux", or the module as lsmod shows it; "" for kinds that are not units
 	Module string // the .ko relative to a kernel's module folder: "fs/ext4/ext4.ko"; "" for vmlinux
 }
@@ -59,7 +62,7 @@ func (t *Tree) Owner(ctx context.Context, files []string) ([]Owner, error) {
 		if !filepath.IsLocal(f) || path.Clean(f) != f {
 			return nil, fmt.Errorf("file %q: not a path inside the source tree", f)
 		}
-		found, err := t.ownersOf(ctx, f)
+		found, err := t.units.ownersOf(ctx, f)
 		if err != nil {
 			return nil, err
 		}
@@ -68,10 +71,7 @@ func (t *Tree) Owner(ctx context.Context, files []string) ([]Owner, error) {
 	return owners, nil
 }
 
-func (t *Tree) ownersOf(ctx context.Context, file string) ([]Owner, error) {
-	if t.external != nil {
-		return t.external.ownersOf(file), nil
-	}
+func (t *prepared) ownersOf(ctx context.Context, file string) ([]Owner, error) {
 	kind := classify(file)
 	if kind != NotBuilt && kind != Assembly {
 		return []Owner{{File: file, Kind: kind}}, nil

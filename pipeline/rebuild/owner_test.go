@@ -114,7 +114,7 @@ func TestEveryUnit(t *testing.T) {
 // the list of what is built in.
 func TestOwnersAgainstShippedModules(t *testing.T) {
 	s := shippedTree(t)
-	ix, err := s.tree.owners(t.Context())
+	ix, err := s.tree.units.(*prepared).owners(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

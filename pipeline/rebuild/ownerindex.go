@@ -163,7 +163,7 @@ func (l listing) below(f folder) []folder {
 }
 
 // owners reads all folders once per tree; the cache keeps the answer.
-func (t *Tree) owners(ctx context.Context) (ownerIndex, error) {
+func (t *prepared) owners(ctx context.Context) (ownerIndex, error) {
 	t.indexMu.Lock()
 	defer t.indexMu.Unlock()
 	if t.index != nil {
@@ -191,7 +191,7 @@ func (t *Tree) owners(ctx context.Context) (ownerIndex, error) {
 }
 
 // readFolders goes through the tree from the top, as kbuild descends, all folders of a depth at the same time.
-func (t *Tree) readFolders(ctx context.Context) (ownerIndex, error) {
+func (t *prepared) readFolders(ctx context.Context) (ownerIndex, error) {
 	scratch, err := t.cache.Scratch("owners")
 	if err != nil {
 		return nil, err
@@ -238,7 +238,7 @@ func (t *Tree) readFolders(ctx context.Context) (ownerIndex, error) {
 
 // tops are the folders to begin with, and those whose lib.a goes into vmlinux. Since Linux 6.1 the top Kbuild lists all;
 // before, the top Makefile had the list, which shows in the archives that vmlinux is linked from.
-func (t *Tree) tops() (wave []folder, libs map[string]bool) {
+func (t *prepared) tops() (wave []folder, libs map[string]bool) {
 	wave, libs = []folder{{".", true, true}}, map[string]bool{}
 	for _, dir := range strings.Fields(lookup(t.env, "ARCH_LIB")) {
 		libs[path.Clean(dir)] = true
@@ -259,7 +259,7 @@ func (t *Tree) tops() (wave []folder, libs map[string]bool) {
 }
 
 // readFolder runs owner.mk for one folder.
-func (t *Tree) readFolder(ctx context.Context, dir, makefile, scratch string) (listing, error) {
+func (t *prepared) readFolder(ctx context.Context, dir, makefile, scratch string) (listing, error) {
 	args := []string{"-rR", "--no-print-directory", "-I", t.Source, "-f", makefile, "obj=" + dir, "scratch=" + scratch}
 	res, err := process.Run(ctx, process.Cmd{Path: "make", Args: append(args, t.vars...), Dir: t.Object, Env: t.env, Root: t.root})
 	var exit *process.ExitError

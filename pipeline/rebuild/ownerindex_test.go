@@ -11,7 +11,7 @@ import (
 )
 
 // fakeTree writes files and makes a Tree of them that has make, but no kernel.
-func fakeTree(t *testing.T, files map[string]string) *Tree {
+func fakeTree(t *testing.T, files map[string]string) *prepared {
 	t.Helper()
 	src, obj := t.TempDir(), t.TempDir()
 	for name, text := range files {
@@ -27,7 +27,7 @@ func fakeTree(t *testing.T, files map[string]string) *Tree {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Tree{Source: src, Object: obj, Key: "fake", cache: c, jobs: 2,
+	return &prepared{Tree: &Tree{Source: src, Object: obj, Key: "fake", cache: c, jobs: 2},
 		env: []string{"PATH=" + os.Getenv("PATH"), "srctree=" + src, "ARCH_LIB=lib/", "CONFIG_ON=y", "CONFIG_MOD=m", "KVER=6"}}
 }
 
@@ -96,7 +96,7 @@ func TestUnreadableFolderIsNamed(t *testing.T) {
 
 // TestTopsBefore61 has the list of the top Makefile, which Linux had until 6.1.
 func TestTopsBefore61(t *testing.T) {
-	tree := &Tree{env: []string{"KBUILD_VMLINUX_OBJS=arch/x86/kernel/head_64.o init/built-in.a fs/built-in.a lib/built-in.a", "KBUILD_VMLINUX_LIBS=lib/lib.a arch/x86/lib/lib.a"}}
+	tree := &prepared{env: []string{"KBUILD_VMLINUX_OBJS=arch/x86/kernel/head_64.o init/built-in.a fs/built-in.a lib/built-in.a", "KBUILD_VMLINUX_LIBS=lib/lib.a arch/x86/lib/lib.a"}}
 	wave, libs := tree.tops()
 	want := []folder{{".", true, true}, {"init", true, true}, {"fs", true, true}, {"lib", true, true}, {"lib", true, true}, {"arch/x86/lib", true, true}}
 	if !slices.Equal(wave, want) || !maps.Equal(libs, map[string]bool{"lib": true, "arch/x86/lib": true}) {

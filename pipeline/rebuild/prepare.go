@@ -44,15 +44,34 @@ type Tree struct {
 	Prepared Cost // what it took to prepare; zero if the cache had it
 	Indexed  Cost // what it took kbuild to say what each file is part of, after Owner; zero if the cache had it
 
-	external *external // nil for the kernel's own tree
+	units unitSource
 
 	cache  *cache.Cache
 	kernel string        // the kernel's source folder
 	root   *process.Root // of the tools; nil: the machine's own
-	entry  string        // the cache folder that holds Object
 	vars   []string
 	jobs   int
-	env    []string // what kbuild exports to its sub-makes
+}
+
+// unitSource is where a tree's units come from: kbuild is asked for each, or has left all of them.
+type unitSource interface {
+	// record lets kbuild compile the units whose commands are not known yet.
+	record(ctx context.Context, units []string) (Cost, error)
+	// load gives the record of a unit, and what it took to make it.
+	load(ctx context.Context, unit string) (*record, Cost, error)
+	// ownersOf says what the build makes of a file: one owner at least.
+	ownersOf(ctx context.Context, file string) ([]Owner, error)
+	// everyUnit is EveryUnit.
+	everyUnit(ctx context.Context) ([]Owner, error)
+	// checkGenerated gives a *Refusal for changed files of which the build makes others that units read.
+	checkGenerated(ctx context.Context, files map[string][]byte) error
+}
+
+// prepared is the kernel's own tree where nothing was built but what `make modules_prepare` makes: kbuild is asked.
+type prepared struct {
+	*Tree
+	entry string   // the cache folder that holds Object
+	env   []string // what kbuild exports to its sub-makes
 
 	indexMu  sync.Mutex // guards what is read once
 	index    ownerIndex
@@ -112,14 +131,16 @@ func Prepare(ctx context.Context, c *cache.Cache, src *source.Tree, k *pkgfmt.Ke
 	if t.Key, err = treeKey(ctx, c, t, src, k); err != nil {
 		return nil, err
 	}
-	t.entry, err = c.Dir(ctx, "tree", t.Key, func(ctx context.Context, dir string) error {
-		return t.prepare(ctx, dir, k, config)
+	p := &prepared{Tree: t}
+	t.units = p
+	p.entry, err = c.Dir(ctx, "tree", t.Key, func(ctx context.Context, dir string) error {
+		return p.prepare(ctx, dir, k, config)
 	})
 	if err != nil {
 		return nil, err
 	}
-	t.Object = filepath.Join(t.entry, "obj")
-	t.env, err = readEnv(filepath.Join(t.entry, "env"))
+	t.Object = filepath.Join(p.entry, "obj")
+	p.env, err = readEnv(filepath.Join(p.entry, "env"))
 	return t, err
 }
 
@@ -211,7 +232,7 @@ type facts struct {
 	Built string // the build folder's name when kbuild worked in it
 }
 
-func (t *Tree) prepare(ctx context.Context, dir string, k *pkgfmt.Kernel, config *shippedConfig) error {
+func (t *prepared) prepare(ctx context.Context, dir string, k *pkgfmt.Kernel, config *shippedConfig) error {
 	obj := filepath.Join(dir, "obj")
 	if err := os.Mkdir(obj, 0o755); err != nil {
 		return err

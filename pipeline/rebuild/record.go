@@ -26,28 +26,19 @@ type record struct {
 	// the build folder that has them as well.
 	Made []string
 
-	dir   string
-	built string // the object as kbuild left it, objtool's work included
-}
-
-// workdir is where the recorded command runs.
-func (r *record) workdir(t *Tree) string {
-	switch {
-	case len(r.Made) > 0:
-		return filepath.Join(r.dir, "obj")
-	case t.external != nil && !filepath.IsAbs(r.Object): // since Linux 6.13
-		return t.Source
-	}
-	return t.Object
+	workdir string // where Command runs
+	key     string // names all that the object depends on, as a key for the cache
+	built   string // the object as kbuild left it, objtool's work included
 }
 
 // Record lets kbuild build units (objects as kbuild names them, "fs/namei.o") and keeps their commands. One run of make
 // does for all that the cache does not have; Compile calls it for a unit that is not there yet. Units that do not
 // compile give a *BuildError.
 func (t *Tree) Record(ctx context.Context, units ...string) (Cost, error) {
-	if t.external != nil {
-		return Cost{}, nil // all are there
-	}
+	return t.units.record(ctx, units)
+}
+
+func (t *prepared) record(ctx context.Context, units []string) (Cost, error) {
 	var todo []string
 	for _, u := range units {
 		if err := checkUnit(u); err != nil {
@@ -92,7 +83,7 @@ func checkUnit(u string) error {
 	return nil
 }
 
-func (t *Tree) unitKey(unit string) string { return t.Key + "-" + shortHash(unit) }
+func (t *prepared) unitKey(unit string) string { return t.Key + "-" + shortHash(unit) }
 
 func shortHash(parts ...string) string {
 	h := sha256.New()
@@ -104,7 +95,7 @@ func shortHash(parts ...string) string {
 
 // copyObject copies the build folder for kbuild to work in, times included. The build of tools/ knows its files by
 // absolute names and would make all of them anew in another folder, so these are changed.
-func (t *Tree) copyObject(ctx context.Context, to string) error {
+func (t *prepared) copyObject(ctx context.Context, to string) error {
 	if _, err := process.Run(ctx, process.Cmd{Path: "cp", Args: []string{"-a", "--reflink=auto", "--", t.Object, to}}); err != nil {
 		return err
 	}
@@ -144,7 +135,7 @@ func rewrite(path, text string) error {
 }
 
 // keep fills the cache folder of a unit from the scratch folder in which kbuild made it.
-func (t *Tree) keep(unit, obj, dir string) error {
+func (t *prepared) keep(unit, obj, dir string) error {
 	cmdFile := filepath.Join(obj, filepath.Dir(unit), "."+filepath.Base(unit)+".cmd")
 	text, err := os.ReadFile(cmdFile)
 	if err != nil {
@@ -186,7 +177,7 @@ func (t *Tree) keep(unit, obj, dir string) error {
 }
 
 // made lists the files that the unit read in the build folder and that preparing had not made.
-func (t *Tree) made(r record, obj string) ([]string, error) {
+func (t *prepared) made(r record, obj string) ([]string, error) {
 	var made []string
 	for _, d := range append([]string{r.Command.Input}, r.Deps...) {
 		rel := filepath.Clean(strings.TrimPrefix(d, obj+"/"))
@@ -238,11 +229,7 @@ func savedDeps(text, object string) []string {
 }
 
 // load reads the record of a unit, which is made first if the cache does not have it.
-func (t *Tree) load(ctx context.Context, unit string) (*record, Cost, error) {
-	if t.external != nil {
-		r, err := t.external.load(unit)
-		return r, Cost{}, err
-	}
+func (t *prepared) load(ctx context.Context, unit string) (*record, Cost, error) {
 	cost, err := t.Record(ctx, unit)
 	if err != nil {
 		return nil, cost, err
@@ -257,9 +244,12 @@ func (t *Tree) load(ctx context.Context, unit string) (*record, Cost, error) {
 	if err != nil {
 		return nil, cost, err
 	}
-	r := &record{dir: dir, built: filepath.Join(dir, "built.o")}
+	r := &record{workdir: t.Object, key: t.unitKey(unit), built: filepath.Join(dir, "built.o")}
 	if err := json.Unmarshal(b, r); err != nil {
 		return nil, cost, &pkgfmt.InputError{Path: filepath.Join(dir, "record.json"), Want: "a record of a unit", Err: err}
+	}
+	if len(r.Made) > 0 {
+		r.workdir = filepath.Join(dir, "obj")
 	}
 	return r, cost, nil
 }

@@ -54,6 +54,25 @@ func openFolder(ctx context.Context, path string) (*Tree, error) {
 	return &Tree{Origin: path, Dir: dir, ID: id, Version: v}, nil
 }
 
+// OpenBuilt takes the source folder of a finished build, by its real path: kbuild may have worked in it. Its ID is empty.
+// *pkgfmt.InputError for anything else.
+func OpenBuilt(dir string) (*Tree, error) {
+	fail := func(got string, err error) (*Tree, error) {
+		return nil, &pkgfmt.InputError{Path: dir, Want: "the source of a kernel build", Got: got, Err: err}
+	}
+	switch {
+	case !isSource(dir):
+		return fail("a folder without a kernel's Makefile, Kconfig, Kbuild and scripts/Makefile.build", nil)
+	case !KbuildPath(dir):
+		return fail("a folder whose path has a character in it that kbuild cannot take", nil)
+	}
+	v, err := ReadVersion(dir)
+	if err != nil {
+		return fail("", err)
+	}
+	return &Tree{Origin: dir, Dir: dir, Version: v}, nil
+}
+
 // OpenModule takes the source of out-of-tree modules: a folder with a Kbuild or Makefile. Its Version is empty.
 // *pkgfmt.InputError for anything else, and for a folder with symbolic links out of it.
 func OpenModule(ctx context.Context, path string) (*Tree, error) {

@@ -1,0 +1,80 @@
+package rebuild
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// target is one thing that a finished build has made from source.
+type target struct {
+	Name    string   // as kbuild names it, relative to the build folder
+	Source  string   // relative to the source folder, or where the build made it to the build folder; "" if there is none
+	Kind    Kind     // BuiltIn, Library, InModule, Assembly, Separate or Generated
+	Modules []string `json:",omitempty"` // .ko files that it is linked into, relative to the build folder
+}
+
+// linkage says what objects are linked into, by their shortened names.
+type linkage struct {
+	builtin map[string]bool // in a built-in.a, all of which go into vmlinux
+	library map[string]bool // in a lib.a that vmlinux takes from
+	modules map[string][]string
+}
+
+// addArchive enters the members of an archive. Archives among them are there by themselves.
+func (l *linkage) addArchive(c *cmdFile) {
+	name := path.Clean(c.Target)
+	into := l.builtin
+	switch {
+	case path.Base(name) == "lib.a" && !ownProgram(name):
+		into = l.library
+	case path.Base(name) != "built-in.a":
+		return
+	}
+	for _, m := range c.members() {
+		if strings.HasSuffix(m, ".o") {
+			into[path.Clean(m)] = true
+		}
+	}
+}
+
+func (l *linkage) addModules(modules []finishedModule) {
+	for _, m := range modules {
+		for _, o := range m.Objects {
+			if o = path.Clean(o); !slices.Contains(l.modules[o], m.KO) {
+				l.modules[o] = append(l.modules[o], m.KO)
+			}
+		}
+	}
+}
+
+// classify says what a target is; ok is false for what no patch of the source changes by itself: links, archives, and what
+// modpost and kallsyms write.
+func (l *linkage) classify(c *cmdFile, source string) (t target, ok bool) {
+	name := path.Clean(c.Target)
+	base, ext := path.Base(name), path.Ext(name)
+	t = target{Name: c.Target, Source: source, Modules: l.modules[name]}
+	switch {
+	case !c.Fixdep && slices.Contains([]string{".a", ".o", ".ko", ".mod", ".usyms", ".order", ".symversions"}, ext),
+		!c.Fixdep && (base == "vmlinux" || strings.HasPrefix(base, "bzImage")),
+		strings.HasPrefix(base, "."), strings.HasSuffix(base, ".mod.o"), ext == ".hdrtest":
+		return t, false
+	case ext != ".o" || !c.Fixdep || !strings.Contains(c.Command, " -D__KERNEL__"):
+		t.Kind = Generated
+	case path.Ext(source) == ".S" && (l.builtin[name] || l.library[name] || len(t.Modules) > 0):
+		t.Kind = Assembly
+	case l.builtin[name]:
+		t.Kind = BuiltIn
+	case l.library[name]:
+		t.Kind = Library
+	case len(t.Modules) > 0:
+		t.Kind = InModule
+	default:
+		t.Kind = Separate
+	}
+	return t, true
+}
+
+func ownProgram(name string) bool {
+	return slices.ContainsFunc(ownPrograms, func(p string) bool { return strings.HasPrefix(name, p) })
+}
