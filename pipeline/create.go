@@ -14,6 +14,7 @@ import (
 	"livesplice/kmod/diff"
 	"livesplice/kmod/finding"
 	"livesplice/kmod/link"
+	"livesplice/kmod/match"
 	"livesplice/kmod/sign"
 	"livesplice/kmod/vmlinux"
 	"livesplice/pipeline/cache"
@@ -56,6 +57,8 @@ type creation struct {
 	warnings finding.Warnings
 	targets  *targets
 	units    []link.Unit
+	objects  []string            // of units, as kbuild names them
+	built    map[match.Proof]int // replaced functions, by their proofs in the objects of the finished build
 	link     *link.Plan
 	id       string
 	module   []byte

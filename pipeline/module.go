@@ -24,6 +24,8 @@ func (c *creation) match(ctx context.Context) (string, error) {
 		return "", err
 	}
 	strict, byInsn, unmatched := 0, 0, 0
+	var wrong match.Mismatch
+	c.built = map[match.Proof]int{}
 	for i := range c.units {
 		u := &c.units[i]
 		run, err := c.targets.run(ctx, u.Target)
@@ -34,7 +36,17 @@ func (c *creation) match(ctx context.Context) (string, error) {
 			return "", err
 		}
 		u.Match.Target = u.Target
+		if c.build != "" && c.opts.ModuleSource == "" {
+			differences, err := c.matchBuilt(ctx, c.objects[i], u, run)
+			if err != nil {
+				return "", err
+			}
+			wrong.Differences = append(wrong.Differences, differences...)
+		}
 		strict, byInsn, unmatched = strict+u.Match.Strict, byInsn+u.Match.ByInsn, unmatched+u.Match.Unmatched
+	}
+	if len(wrong.Differences) > 0 {
+		return "", &wrong
 	}
 	var err error
 	if c.id, err = c.updateID(); err != nil {
@@ -54,7 +66,7 @@ func (c *creation) match(ctx context.Context) (string, error) {
 	if c.debug, err = c.checkDebugInfo(ctx); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d functions proven by bytes, %d by instruction, %d not located%s", strict, byInsn, unmatched, c.debug), nil
+	return fmt.Sprintf("%d functions proven by bytes, %d by instruction, %d not located%s%s", strict, byInsn, unmatched, c.builtText(), c.debug), nil
 }
 
 // freed refuses references to what the kernel frees after boot, or once a module is loaded: vmlinux's symbols stay in

@@ -95,6 +95,7 @@ func (c *creation) rebuildAndDiff(ctx context.Context) (string, error) {
 		if r.Post != nil {
 			changed, added = changed+len(r.Replaced()), added+r.Counts.New
 			c.units = append(c.units, link.Unit{Target: c.plan.Units[i].Target, Diff: r.Result})
+			c.objects = append(c.objects, c.plan.Units[i].Object)
 		}
 	}
 	if err := c.extract(); err != nil {

@@ -48,6 +48,8 @@ func (t *Tree) BuildModule(ctx context.Context, name string, files map[string][]
 		// A livepatch module refers to what is exported in a namespace by livepatch's relocations, and needs no import of it.
 		// Source: scripts/Makefile.modpost, v5.10 to v6.12.
 		"CONFIG_MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS=y",
+		// Where vmlinux is at hand pahole would have to make BTF of a module without debug information.
+		"CONFIG_DEBUG_INFO_BTF_MODULES=",
 	}
 	for _, v := range vars {
 		if extra, ok := strings.CutPrefix(v, "KCFLAGS="); ok {

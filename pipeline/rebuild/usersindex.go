@@ -238,8 +238,10 @@ func (b *usersBuilder) sourceOf(c *cmdFile) string {
 	if rel := b.inSource(c.Source); rel != "" {
 		return rel
 	}
-	rel, _ := b.inside(c.Source)
-	return rel
+	if rel, ok := b.inside(c.Source); ok {
+		return rel
+	}
+	return ""
 }
 
 // inSource makes a name that a command in the build folder uses relative to the source folder; "" for what is elsewhere.
