@@ -79,7 +79,7 @@ func (r *rehearsal) rehearse(ctx context.Context, m Machine) error {
 		do         func(ctx context.Context) error
 	}{
 		{"prepare", "modules, " + installHost, func(ctx context.Context) error { return r.prepare(ctx, host, file, installHost) }},
-		{"install", install, func(ctx context.Context) error { return r.patched(ctx, install, Settle(module)) }},
+		{"install", install, func(ctx context.Context) error { return r.explain(ctx, r.patched(ctx, install, Settle(module))) }},
 		{"work", "a workload on the patched kernel", func(ctx context.Context) error { return r.patched(ctx, Work) }},
 		{"undo", "splicectl undo " + id, func(ctx context.Context) error { return r.unpatched(ctx, "splicectl undo "+id) }},
 		{"apply", "splicectl apply " + id, func(ctx context.Context) error { return r.patched(ctx, "splicectl apply "+id, Settle(module)) }},
@@ -105,6 +105,19 @@ func (r *rehearsal) run(ctx context.Context, scripts ...string) error {
 		}
 	}
 	return nil
+}
+
+// explain adds to a problem of the installation what splicectl says of it: a package whose update cannot be applied installs
+// all the same.
+func (r *rehearsal) explain(ctx context.Context, err error) error {
+	var bad problems
+	if !errors.As(err, &bad) {
+		return err
+	}
+	if res, err := r.machine.Run(ctx, "splicectl status"); err == nil && res.Stdout != "" {
+		bad = append(bad, "splicectl status: "+strings.Join(strings.Fields(res.Stdout), " "))
+	}
+	return bad
 }
 
 // prepare brings the packages and loads the modules that the update patches. What these write into the kernel's log is
