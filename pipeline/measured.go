@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Measured is what a run of Create cost, as `livesplice create --timings` writes it. Unlike the report it differs from
@@ -16,6 +19,9 @@ type Measured struct {
 	Stages []Timing `json:"stages"`
 	// PeakMemory is the largest resident set of livesplice itself, in bytes; the programs that it ran are not in it.
 	PeakMemory int64 `json:"peak_memory_bytes"`
+	// CPU is the processor time of livesplice itself up to the end, ToolsCPU that of the programs that it ran.
+	CPU      time.Duration `json:"cpu_ns"`
+	ToolsCPU time.Duration `json:"tools_cpu_ns"`
 }
 
 // WriteMeasured writes the figures of res, and this process's peak memory up to now, to a file, which appears whole
@@ -25,7 +31,14 @@ func WriteMeasured(path string, res *Result) error {
 	if err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(Measured{Stages: res.Timings, PeakMemory: peak}, "", "  ")
+	m := Measured{Stages: res.Timings, PeakMemory: peak}
+	if m.CPU, err = processorTime(unix.RUSAGE_SELF); err != nil {
+		return err
+	}
+	if m.ToolsCPU, err = processorTime(unix.RUSAGE_CHILDREN); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -42,6 +55,13 @@ func WriteMeasured(path string, res *Result) error {
 		return err
 	}
 	return os.Rename(tmp.Name(), path)
+}
+
+// processorTime is that of this process, or of the children that have ended.
+func processorTime(who int) (time.Duration, error) {
+	var r unix.Rusage
+	err := unix.Getrusage(who, &r)
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano()), err
 }
 
 // peakMemory is VmHWM, which begins anew with exec. getrusage does not serve: the maxrss of a process begins with that

@@ -47,6 +47,9 @@ func TestWriteMeasured(t *testing.T) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		t.Fatal(err)
 	}
+	if m.CPU <= 0 || m.ToolsCPU < 0 {
+		t.Errorf("processor time %v, of tools %v", m.CPU, m.ToolsCPU)
+	}
 	if len(m.Stages) != 1 || m.Stages[0] != res.Timings[0] {
 		t.Errorf("stages: got %+v", m.Stages)
 	}

@@ -52,3 +52,18 @@ func TestOptionsCheck(t *testing.T) {
 		t.Errorf("left behind: %v, %v", entries, err)
 	}
 }
+
+func TestReadsOnly(t *testing.T) {
+	for _, tc := range []struct {
+		files []string
+		want  bool
+	}{
+		{[]string{"include/linux/fs.h"}, true},
+		{[]string{"include/linux/fs.h", "mm/percpu.c"}, false},
+		{[]string{"mm/percpu-vm.c"}, false}, // included by the unit
+	} {
+		if got := (PlannedUnit{Source: "mm/percpu.c", Files: tc.files}).readsOnly(); got != tc.want {
+			t.Errorf("%q: got %v", tc.files, got)
+		}
+	}
+}

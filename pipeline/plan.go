@@ -45,8 +45,10 @@ type PlannedUnit struct {
 	Files  []string `json:"files"`  // the touched files that it is made from
 }
 
-// readsOnly says that the patch touches headers and other files that the unit includes, and not its own source.
-func (u PlannedUnit) readsOnly() bool { return !slices.Contains(u.Files, u.Source) }
+// readsOnly says that the patch touches nothing of the unit but headers that it reads.
+func (u PlannedUnit) readsOnly() bool {
+	return !slices.ContainsFunc(u.Files, func(f string) bool { return filepath.Ext(f) != ".h" })
+}
 
 // PlannedFixed is one thing beside units that is made from touched files.
 type PlannedFixed struct {

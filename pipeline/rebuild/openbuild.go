@@ -121,12 +121,16 @@ func checkBuild(object string, src *source.Tree, k *pkgfmt.Kernel) (*shippedConf
 	if err := checkLeft(object, config); err != nil {
 		return nil, err
 	}
-	release, err := os.ReadFile(filepath.Join(object, kernelRelease))
+	release, err := os.ReadFile(filepath.Join(object, utsRelease))
 	if err != nil {
 		return nil, err
 	}
-	if got := strings.TrimSpace(string(release)); got != k.Release {
-		return nil, &pkgfmt.MismatchError{Path: filepath.Join(object, kernelRelease), Got: "a build of release " + got, Want: "release " + k.Release + ", that of the shipped image"}
+	if m := definedRelease.FindSubmatch(release); m == nil || string(m[1]) != k.Release {
+		got := "a file without UTS_RELEASE"
+		if m != nil {
+			got = "a build of release " + string(m[1])
+		}
+		return nil, &pkgfmt.MismatchError{Path: filepath.Join(object, utsRelease), Got: got, Want: "release " + k.Release + ", that of the shipped image"}
 	}
 	if err := sameConfig(config, k); err != nil {
 		return nil, err
@@ -140,11 +144,15 @@ func checkBuild(object string, src *source.Tree, k *pkgfmt.Kernel) (*shippedConf
 	return config, sameBuildID(object, k)
 }
 
-const kernelRelease = "include/config/kernel.release"
+// utsRelease has the release as vmlinux has it. include/config/kernel.release need not: a KERNELRELEASE given to make (Debian) is not
+// in it.
+const utsRelease = "include/generated/utsrelease.h"
+
+var definedRelease = regexp.MustCompile(`(?m)^#define UTS_RELEASE "([^"]*)"$`)
 
 // checkLeft looks for what a build leaves and `make clean` or `make mrproper` takes away.
 func checkLeft(object string, config *shippedConfig) error {
-	want := []string{kernelRelease, autoconf, "include/generated/utsrelease.h", "scripts/basic/fixdep", "scripts/mod/modpost", "scripts/module.lds", "Module.symvers", "modules.order"}
+	want := []string{utsRelease, autoconf, "scripts/basic/fixdep", "scripts/mod/modpost", "scripts/module.lds", "Module.symvers", "modules.order"}
 	if config.Enabled("OBJTOOL") || config.Enabled("STACK_VALIDATION") {
 		want = append(want, "tools/objtool/objtool")
 	}

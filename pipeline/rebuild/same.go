@@ -22,8 +22,8 @@ func (t *Tree) Same(ctx context.Context, unit string, files map[string][]byte) (
 		return false, cost, nil
 	}
 	r, _, err := b.command(unit)
-	if err != nil {
-		return false, cost, nil // a host program, a script: nothing that can be made apart
+	if err != nil || filepath.Ext(unit) == ".o" && !slices.Contains(r.Command.Words, "-D__KERNEL__") {
+		return false, cost, nil // a script, or a program of the build itself
 	}
 	var before, after []byte
 	if before, err = b.makeOnce(ctx, r, nil, &cost); err != nil {

@@ -140,7 +140,7 @@ type usersBuilder struct {
 
 // foundTarget is a .cmd file that was read.
 type foundTarget struct {
-	cmd    *cmdFile // without Deps
+	cmd    *cmdFile // without Source and Deps
 	source string
 	files  []uint32 // of the source folder
 }
@@ -203,13 +203,13 @@ func (b *usersBuilder) read(file string) error {
 			list = append(list, rel)
 		}
 	}
-	c.Deps = nil
+	c.Source, c.Deps = "", nil // parts of the text, which goes
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, rel := range list {
 		id, ok := b.ids[rel]
 		if !ok {
-			rel = strings.Clone(rel) // the text goes
+			rel = strings.Clone(rel)
 			id = uint32(len(b.names))
 			b.ids[rel] = id
 			b.names = append(b.names, rel)
