@@ -30,16 +30,24 @@ func main() {
 	asJSON := flag.Bool("json", false, "print the figures as JSON")
 	warm := flag.Int("warm", 5, "warm `runs`, of which the median counts")
 	parts := flag.Bool("parts", false, "measure only the parts that work on bytes, with the user's cache")
+	tree := flag.String("build-tree", "", "measure updates by this finished build `folder` instead; the patches are arguments")
+	image := flag.String("kernel", "", "with -build-tree: the image `package` made from it")
 	flag.Parse()
-	if flag.NArg() > 0 || *warm < 1 {
+	if (*tree == "") != (*image == "") || (*tree == "") != (flag.NArg() == 0) || *warm < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	f, err := bench(ctx, *warm, *parts)
+	var f measured
+	var err error
+	if *tree != "" {
+		f, err = benchTree(ctx, *tree, *image, flag.Args())
+	} else {
+		f, err = bench(ctx, *warm, *parts)
+	}
 	stop()
 	if err == nil {
-		err = f.print(*asJSON)
+		err = print(f, *asJSON)
 	}
 	if err == nil && !f.pass() {
 		err = fmt.Errorf("a bound is not kept")
@@ -50,17 +58,28 @@ func main() {
 	}
 }
 
-func (f *figures) print(asJSON bool) error {
+// measured is what was measured, and whether it is within its bounds.
+type measured interface {
+	table() string
+	values() any // for JSON
+	pass() bool
+}
+
+func print(f measured, asJSON bool) error {
 	if !asJSON {
 		_, err := fmt.Print(f.table())
 		return err
 	}
 	enc := json.NewEncoder(os.Stdout)
 	enc.SetIndent("", "  ")
-	return enc.Encode(struct {
+	return enc.Encode(f.values())
+}
+
+func (f *figures) values() any {
+	return struct {
 		*figures
 		Bounds []bound `json:"bounds"`
-	}{f, f.bounds()})
+	}{f, f.bounds()}
 }
 
 func bench(ctx context.Context, warm int, parts bool) (*figures, error) {

@@ -47,8 +47,14 @@ func (f *figures) table() string {
 		line("%-35s %7.1f ms %7.1f ms %9s %9s %9s", p.Name, p.Wall.Seconds()*1e3, p.CPU.Seconds()*1e3, input, rate, functions)
 	}
 	line("")
+	writeBounds(line, f.bounds())
+	return b.String()
+}
+
+// writeBounds prints what was to be reached, and whether it was.
+func writeBounds(line func(string, ...any), bounds []bound) {
 	line("%-33s %11s %11s", "bounds", "measured", "wanted")
-	for _, o := range f.bounds() {
+	for _, o := range bounds {
 		verdict := "FAIL"
 		if o.Pass {
 			verdict = "PASS"
@@ -59,7 +65,6 @@ func (f *figures) table() string {
 		}
 		line("%-33s %11s %11s  %s", o.Name, fmt.Sprintf("%.2f %s", o.Value, o.Unit), fmt.Sprintf("%s %g %s", sign, o.Limit, o.Unit), verdict)
 	}
-	return b.String()
 }
 
 // stages prints the runs of livesplice side by side: wall time, and the time in compilers and kbuild within it.
