@@ -14,6 +14,7 @@ import (
 	"livesplice/kmod/diff"
 	"livesplice/kmod/finding"
 	"livesplice/kmod/link"
+	"livesplice/kmod/livepatch"
 	"livesplice/kmod/match"
 	"livesplice/kmod/sign"
 	"livesplice/kmod/vmlinux"
@@ -27,7 +28,9 @@ import (
 // Result is a finished update.
 type Result struct {
 	Report   *Report
+	Manifest *livepatch.Manifest
 	Packages []string // files in Options.Out
+	Review   string   // in Options.Out: the page for whoever signs the update off
 	Folder   string   // in Options.Out: the module and what each stage said
 	Timings  []Timing
 }
@@ -55,6 +58,7 @@ type creation struct {
 
 	refused  diff.Refusals
 	warnings finding.Warnings
+	notes    []string // narrated, and kept for the report
 	targets  *targets
 	units    []link.Unit
 	objects  []string            // of units, as kbuild names them

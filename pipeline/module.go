@@ -109,6 +109,9 @@ func (c *creation) updateID() (string, error) {
 	for _, f := range c.opts.Fixes {
 		fmt.Fprintf(h, "fixes %q\n", f)
 	}
+	for _, f := range c.opts.NeedsReboot {
+		fmt.Fprintf(h, "needs reboot %q\n", f)
+	}
 	for _, p := range c.plan.Patches {
 		fmt.Fprintf(h, "patch %x\n", sha256.Sum256(p.data))
 	}

@@ -32,6 +32,7 @@ type Options struct {
 	ID           string   // "" for the hash over the inputs
 	Description  string
 	Fixes        []string // CVE names
+	NeedsReboot  []string // CVE names that concern this kernel and that only a fixed kernel helps against
 	Engine       string   // "auto" or "livepatch"
 	SignKey      string   // private key in PEM form with which the module is signed; "" for no signature
 	SignCert     string   // its certificate, PEM or DER
@@ -41,6 +42,9 @@ type Options struct {
 	Stack        bool     // a single update beside others instead of a cumulative one
 	Jobs         int      // parallel compilers; 0 for the number of CPUs
 	Cache        string   // folder; "" for the user's cache
+	// Untimed leaves the timings out of the review page, which are all that differs from run to run of the same inputs. A
+	// SOURCE_DATE_EPOCH in the environment does too.
+	Untimed bool
 }
 
 var (
@@ -97,6 +101,14 @@ func (o *Options) check() error {
 	for _, c := range o.Fixes {
 		if !cveForm.MatchString(c) {
 			return bad(`flag "--fixes"`, "%q is not of the form CVE-2026-12345", c)
+		}
+	}
+	for _, c := range o.NeedsReboot {
+		switch {
+		case !cveForm.MatchString(c):
+			return bad(`flag "--needs-reboot"`, "%q is not of the form CVE-2026-12345", c)
+		case slices.Contains(o.Fixes, c):
+			return bad(`flag "--needs-reboot"`, "%s is among those that --fixes names", c)
 		}
 	}
 	if _, err := mail.ParseAddress(pkgfmt.Maintainer()); err != nil {

@@ -49,7 +49,7 @@ func (c *creation) output(ctx context.Context) (*Result, string, error) {
 	for i, p := range res.Packages {
 		res.Packages[i] = filepath.Join(c.opts.Out, p)
 	}
-	res.Folder = filepath.Join(c.opts.Out, res.Folder)
+	res.Folder, res.Review = filepath.Join(c.opts.Out, res.Folder), filepath.Join(c.opts.Out, res.Review)
 	return res, strings.Join(res.Report.Packages, " "), nil
 }
 
@@ -95,7 +95,8 @@ func moveAll(from, to string) error {
 
 // fill writes everything into dir; paths in the result are relative to it.
 func (c *creation) fill(ctx context.Context, dir string) (*Result, error) {
-	manifest := c.manifest()
+	report := c.report()
+	manifest := c.manifest(report)
 	if err := manifest.Validate(); err != nil {
 		return nil, err
 	}
@@ -104,8 +105,7 @@ func (c *creation) fill(ctx context.Context, dir string) (*Result, error) {
 	for i, p := range manifest.Patches {
 		spec.Files[p.Name] = c.plan.Patches[i].data
 	}
-	report := c.report()
-	res := &Result{Report: report, Folder: "livesplice-" + c.id}
+	res := &Result{Report: report, Manifest: manifest, Folder: "livesplice-" + c.id}
 	for _, name := range c.opts.Formats {
 		format := map[string]pkgfmt.Format{"deb": pkgfmt.FormatDeb, "rpm": pkgfmt.FormatRPM}[name]
 		path, err := pkgfmt.EmitUpdate(ctx, spec, format, dir)
@@ -115,7 +115,11 @@ func (c *creation) fill(ctx context.Context, dir string) (*Result, error) {
 		report.Packages = append(report.Packages, filepath.Base(path))
 		res.Packages = append(res.Packages, filepath.Base(path))
 	}
-	return res, c.writeStages(filepath.Join(dir, res.Folder), manifest, report)
+	if err := c.writeStages(filepath.Join(dir, res.Folder), manifest, report); err != nil {
+		return nil, err
+	}
+	res.Review = res.Folder + "-review.html"
+	return res, c.writeReview(dir, res)
 }
 
 // writeStages writes the module, its manifest and the value of each stage.
@@ -147,11 +151,11 @@ func (c *creation) writeStages(dir string, manifest *livepatch.Manifest, report 
 	return os.WriteFile(filepath.Join(dir, manifest.ModuleFile), c.module, 0o644)
 }
 
-func (c *creation) manifest() *livepatch.Manifest {
+func (c *creation) manifest(report *Report) *livepatch.Manifest {
 	m := &livepatch.Manifest{
 		Format: livepatch.ManifestFormat, ID: c.id, Module: c.link.Module, ModuleFile: c.link.Module + ".ko",
 		ModuleSHA256: fmt.Sprintf("%x", sha256.Sum256(c.module)), Release: c.kernel.Release, BuildID: c.kernel.BuildID.String(), Arch: "amd64",
-		Revision: c.opts.Revision, Description: c.opts.Description, Fixes: c.opts.Fixes, Engine: livepatch.EngineLivepatch, Replace: !c.opts.Stack,
+		Revision: c.opts.Revision, Description: c.opts.Description, Fixes: c.opts.Fixes, NeedsReboot: c.opts.NeedsReboot, Engine: livepatch.EngineLivepatch, Replace: !c.opts.Stack,
 		Warnings:  c.manifestWarnings(),
 		Toolchain: livepatch.Toolchain{Compiler: c.kernel.Compiler, Linker: c.kernel.Linker, Livesplice: Version()},
 	}
@@ -168,10 +172,15 @@ func (c *creation) manifest() *livepatch.Manifest {
 			o.BuildID = fmt.Sprintf("%x", im.BuildID)
 		}
 		for _, s := range patched.Splices {
+			f := report.function(s)
 			o.Functions = append(o.Functions, livepatch.Function{Name: s.Place.Name, SymPos: s.Place.SymPos, Address: hex(s.Place.Addr).String(), Size: int(s.Size),
-				New: s.New, SHA256: s.SHA256})
+				New: s.New, SHA256: s.SHA256, Unit: s.Unit, Proof: string(f.Proof), By: f.By, Why: f.Why})
 		}
 		m.Objects = append(m.Objects, o)
+	}
+	for _, u := range report.Units {
+		m.Units = append(m.Units, livepatch.Unit{Source: u.Source, Object: u.Target, Functions: u.Counts.Functions, Strict: u.Strict, ByInsn: u.ByInsn,
+			Unmatched: u.Unmatched, Carried: u.Carried})
 	}
 	return m
 }

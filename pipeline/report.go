@@ -5,6 +5,7 @@ import (
 
 	"livesplice/kmod/diff"
 	"livesplice/kmod/finding"
+	"livesplice/kmod/link"
 	"livesplice/kmod/match"
 )
 
@@ -21,6 +22,8 @@ type Report struct {
 	Packages []string     `json:"packages"`
 	// Warnings are what to look at before the update is applied. docs/refusals.md says what each code means.
 	Warnings finding.Warnings `json:"warnings,omitempty"`
+	// Notes are what was said while the update was made: what is left out, and why.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // UnitReport is one unit of an update.
@@ -59,7 +62,7 @@ type SymbolReport struct {
 
 func (c *creation) report() *Report {
 	r := &Report{ID: c.id, Module: c.link.Module, Release: c.kernel.Release, BuildID: c.kernel.BuildID.String(), Compiler: c.kernel.Compiler,
-		Revision: c.opts.Revision, Replace: !c.opts.Stack, Warnings: c.warnings}
+		Revision: c.opts.Revision, Replace: !c.opts.Stack, Warnings: c.warnings, Notes: c.notes}
 	for _, u := range c.units {
 		ur := UnitReport{Source: u.Diff.Unit, Target: u.Target, Counts: u.Diff.Counts, Strict: u.Match.Strict, ByInsn: u.Match.ByInsn, Unmatched: u.Match.Unmatched}
 		proofs := map[string]match.Function{}
@@ -88,6 +91,18 @@ func (c *creation) report() *Report {
 		r.Units = append(r.Units, ur)
 	}
 	return r
+}
+
+// function is the report on a splice.
+func (r *Report) function(s link.Splice) FunctionReport {
+	for _, u := range r.Units {
+		for _, f := range u.Replaced {
+			if u.Source == s.Unit && u.Target == s.Place.Object && f.Name == s.Place.Name && f.SymPos == s.Place.SymPos {
+				return f
+			}
+		}
+	}
+	return FunctionReport{}
 }
 
 func firstLine(s string) string {

@@ -65,6 +65,7 @@ func (p *Prepared) Try(ctx context.Context, t Trial) (*Tried, error) {
 	if err := c.run(ctx, makingStages...); err != nil {
 		return nil, err
 	}
-	tried := &Tried{Module: c.module, Manifest: c.manifest(), Report: c.report(), Timings: c.stages.Timings()}
+	report := c.report()
+	tried := &Tried{Module: c.module, Manifest: c.manifest(report), Report: report, Timings: c.stages.Timings()}
 	return tried, tried.Manifest.Validate()
 }

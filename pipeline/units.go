@@ -32,7 +32,7 @@ func (c *creation) planUnits(ctx context.Context) (string, error) {
 	c.targets = newTargets(c.kernel, c.image, c.vers, c.external)
 	c.plan, c.refused = p, refused
 	for _, i := range p.Ignored {
-		c.stages.Note("%s: %s, ignored", i.File, i.Reason)
+		c.note("%s: %s, ignored", i.File, i.Reason)
 	}
 	if len(p.Units)+len(p.Fixed) == 0 && len(refused) > 0 {
 		return "", c.refuse(refused)
@@ -90,7 +90,7 @@ func (c *creation) rebuildAndDiff(ctx context.Context) (string, error) {
 		c.warn(r.warnings)
 		functions += r.Counts.Functions
 		for _, n := range r.Notes {
-			c.stages.Note("%s: %s", r.Unit, n)
+			c.note("%s: %s", r.Unit, n)
 		}
 		if r.Post != nil {
 			changed, added = changed+len(r.Replaced()), added+r.Counts.New
@@ -270,10 +270,10 @@ func (c *creation) extract() error {
 		u.Extract = x
 		if x != nil {
 			for _, name := range x.Idle {
-				c.stages.Note("%s: new function %s: nothing that changed calls it, left out", u.Diff.Unit, name)
+				c.note("%s: new function %s: nothing that changed calls it, left out", u.Diff.Unit, name)
 			}
 			for _, what := range x.Silent {
-				c.stages.Note("%s: tracepoint %s: does not fire in the new code, since it belongs to module %s", u.Diff.Unit, what, u.Target)
+				c.note("%s: tracepoint %s: does not fire in the new code, since it belongs to module %s", u.Diff.Unit, what, u.Target)
 			}
 		}
 	}

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"fmt"
+
 	"livesplice/kmod/finding"
 	"livesplice/kmod/livepatch"
 )
@@ -13,6 +15,12 @@ func (c *creation) warn(warnings finding.Warnings) {
 		c.stages.Warn("%v", w)
 		c.warnings = append(c.warnings, w)
 	}
+}
+
+// note narrates what a reviewer should know, though it is no warning, and keeps it for the report.
+func (c *creation) note(format string, args ...any) {
+	c.stages.Note(format, args...)
+	c.notes = append(c.notes, fmt.Sprintf(format, args...))
 }
 
 // manifestWarnings are the warnings as whoever applies the update sees them.

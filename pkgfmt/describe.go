@@ -8,15 +8,19 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"livesplice/kmod/livepatch"
 )
 
 // Description is what a file is, for `livesplice inspect`. One of Package, Module and Image is there.
 type Description struct {
 	Path    string       `json:"path"`
-	Kind    string       `json:"kind"` // "deb", "rpm", "module", "vmlinuz", "vmlinux"
+	Kind    string       `json:"kind"` // "deb", "rpm", "module", "vmlinuz", "vmlinux", "manifest"
 	Package *Package     `json:"package,omitempty"`
 	Module  *ModuleFacts `json:"module,omitempty"`
 	Image   *ImageFacts  `json:"image,omitempty"`
+	// Update is the manifest of the update that a package or module is of, or that the file is; nil for any other.
+	Update *livepatch.Manifest `json:"update,omitempty"`
 }
 
 // ModuleFacts is what a module says of itself in .modinfo.
@@ -45,7 +49,7 @@ type ImageFacts struct {
 	Size         int      `json:"size"`                    // of the unpacked image, in bytes
 }
 
-const wantDescribable = "a .deb, an .rpm, a kernel module (.ko) or a kernel image"
+const wantDescribable = "a .deb, an .rpm, a kernel module (.ko), a kernel image or the manifest of an update"
 
 // Describe says what a package, module or kernel image is. *InputError for anything else.
 func Describe(ctx context.Context, path string) (*Description, error) {
@@ -60,9 +64,16 @@ func Describe(ctx context.Context, path string) (*Description, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Description{Path: path, Kind: pkg.Format.String(), Package: pkg}, nil
+		update, err := manifestIn(ctx, pkg)
+		return &Description{Path: path, Kind: pkg.Format.String(), Package: pkg, Update: update}, err
 	case isBzImage(head):
 		return describeImage(f, size, path)
+	case strings.HasPrefix(string(head), "{"):
+		m, err := livepatch.ReadManifest(path)
+		if err != nil {
+			return nil, &InputError{Path: path, Want: wantDescribable, Err: err}
+		}
+		return &Description{Path: path, Kind: "manifest", Update: m}, nil
 	}
 	c := sniffCodec(head)
 	if c == codecInvalid && !strings.HasPrefix(string(head), "\x7fELF") {
@@ -72,7 +83,11 @@ func Describe(ctx context.Context, path string) (*Description, error) {
 	if err != nil {
 		return nil, err
 	}
-	return describeELF(image, c, path)
+	d, err := describeELF(image, c, path)
+	if err == nil && d.Module != nil && d.Module.Livepatch {
+		d.Update = manifestBeside(path, image)
+	}
+	return d, err
 }
 
 func describeImage(f *os.File, size int64, path string) (*Description, error) {

@@ -2,11 +2,10 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"livesplice/kconfig"
-	"livesplice/kmod/vmlinux"
 	"livesplice/pipeline"
+	"livesplice/pipeline/review"
 )
 
 type createCmd struct {
@@ -22,6 +21,7 @@ type createCmd struct {
 	ID          string   `name:"id" placeholder:"ID" help:"The update's ID, eight hexadecimal digits (default: a hash over the inputs)."`
 	Description string   `placeholder:"TEXT" help:"What the update is, for administrators (default: its ID and kernel)."`
 	Fixes       []string `placeholder:"CVE" help:"What it fixes: CVE-2026-12345; may be repeated (default: none)."`
+	NeedsReboot []string `placeholder:"CVE" help:"What concerns this kernel too and needs a reboot into a fixed one; may be repeated (default: none)."`
 	Engine      string   `default:"auto" help:"How calls are redirected: auto, livepatch (default: ${default})."`
 	SignKey     string   `name:"sign-key" placeholder:"FILE" help:"Private key (PEM) to sign the module with, for kernels that take signed modules only (default: it is not signed)."`
 	SignCert    string   `name:"sign-cert" placeholder:"FILE" help:"The key's certificate (PEM or DER), which the patched machines' kernels trust (default: none)."`
@@ -57,7 +57,7 @@ func (c *createCmd) Run(e *env) error {
 	res, err := pipeline.Create(e.ctx, pipeline.Options{
 		Patches: patches, Source: c.Source, BuildTree: c.BuildTree, Kernel: append(c.Kernel, kernels...), DebugInfo: c.Debuginfo, CC: c.CC, ToolchainRoot: c.Root,
 		ModuleSource: c.ModuleSrc, Modules: c.Module, ID: c.ID,
-		Description: c.Description, Fixes: c.Fixes, Engine: c.Engine, SignKey: c.SignKey, SignCert: c.SignCert, Formats: c.Format, Out: c.Out, Revision: c.Revision, Stack: c.Stack,
+		Description: c.Description, Fixes: c.Fixes, NeedsReboot: c.NeedsReboot, Engine: c.Engine, SignKey: c.SignKey, SignCert: c.SignCert, Formats: c.Format, Out: c.Out, Revision: c.Revision, Stack: c.Stack,
 		Jobs: c.Jobs, Cache: e.cache,
 	}, pipeline.NewStages(e.stderr))
 	if err != nil {
@@ -75,22 +75,10 @@ func (c *createCmd) Run(e *env) error {
 }
 
 func (c *createCmd) print(e *env, res *pipeline.Result) error {
-	r := res.Report
-	fmt.Fprintf(e.stdout, "update %s for %s (build-id %s)\n", r.ID, r.Release, r.BuildID)
-	for _, u := range r.Units {
-		fmt.Fprintf(e.stdout, "%s", u.Source)
-		if u.Target != vmlinux.Object {
-			fmt.Fprintf(e.stdout, " in module %s", u.Target)
-		}
-		fmt.Fprintf(e.stdout, ": %d functions, %d proven by bytes, %d by instruction, %d not located\n", u.Counts.Functions, u.Strict, u.ByInsn, u.Unmatched)
-		for _, f := range u.Replaced {
-			fmt.Fprintf(e.stdout, "  replaces %s at %s, %d bytes: %s by %s; %s\n", f.Name, f.Address, f.Size, f.Proof, f.By, f.Why)
-		}
-		if len(u.Carried) > 0 {
-			fmt.Fprintf(e.stdout, "  brings %s\n", strings.Join(u.Carried, ", "))
-		}
+	if err := review.Brief(e.stdout, res.Manifest); err != nil {
+		return err
 	}
-	for _, p := range res.Packages {
+	for _, p := range append([]string{res.Review}, res.Packages...) {
 		fmt.Fprintln(e.stdout, p)
 	}
 	return nil

@@ -5,17 +5,20 @@ import (
 
 	"livesplice/kconfig"
 	"livesplice/pipeline"
+	"livesplice/pipeline/review"
 	"livesplice/pkgfmt"
 )
 
 type inspectCmd struct {
-	File string `arg:"" help:"A .deb, .rpm, module, vmlinuz or vmlinux."`
+	File string `arg:"" help:"A .deb, .rpm, module, vmlinuz, vmlinux or manifest.json."`
 	JSON bool   `name:"json" help:"Print it as JSON."`
 }
 
 // Help is shown by --help.
 func (inspectCmd) Help() string {
-	return "Example:\n  livesplice inspect linux-image-6.1.0-54-amd64_6.1.190-1_amd64.deb"
+	return "Of an update, its package, module or manifest.json tells what it replaces, and how that was proven.\n\n" +
+		"Example:\n  livesplice inspect linux-image-6.1.0-54-amd64_6.1.190-1_amd64.deb\n" +
+		"  livesplice inspect dist/linux-livesplice-6.1.0-54-amd64_1_amd64.deb"
 }
 
 func (c *inspectCmd) Run(e *env) error {
@@ -27,6 +30,9 @@ func (c *inspectCmd) Run(e *env) error {
 		return e.json(d)
 	}
 	fmt.Fprintln(e.stdout, d)
+	if d.Update != nil {
+		return review.Brief(e.stdout, d.Update)
+	}
 	return nil
 }
 

@@ -127,6 +127,9 @@ func (p *program) show(fs *flag.FlagSet) action {
 		}
 		row("description", "%s", strings.TrimSpace(m.Description))
 		row("fixes", "%s", strings.Join(m.Fixes, " "))
+		if len(m.NeedsReboot) > 0 {
+			row("needs reboot", "%s", strings.Join(m.NeedsReboot, " "))
+		}
 		for _, patch := range m.Patches {
 			row("patch", "%s", patch.Name)
 		}

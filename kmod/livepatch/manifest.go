@@ -61,6 +61,9 @@ type Manifest struct {
 	Description string `json:"description,omitempty"`
 	// Fixes names what the update fixes: CVE-2026-12345.
 	Fixes []string `json:"fixes,omitempty"`
+	// NeedsReboot names what concerns this kernel and no update carries, by
+	// the word of whoever made the update: only a fixed kernel helps.
+	NeedsReboot []string `json:"needs_reboot,omitempty"`
 	// Patches are the source patches, in the order in which they were applied.
 	Patches []Patch `json:"patches,omitempty"`
 	// Engine is EngineLivepatch.
@@ -71,6 +74,10 @@ type Manifest struct {
 	Replace bool `json:"replace"`
 	// Objects are the kernel image and modules that the update changes.
 	Objects []Object `json:"objects"`
+	// Units are the source files that were compiled anew, in the order in
+	// which the update was made of them. They serve people, nothing depends
+	// on them.
+	Units []Unit `json:"units,omitempty"`
 	// Warnings are what the update's makers were told to look at before it
 	// is applied. Nothing depends on them.
 	Warnings []Warning `json:"warnings,omitempty"`
@@ -113,6 +120,32 @@ type Function struct {
 	New string `json:"new"`
 	// SHA256 is the hash of the bytes replaced, as shipped.
 	SHA256 string `json:"sha256"`
+	// Unit is the source file, relative to the tree: one of Manifest.Units.
+	// This and what follows serves people.
+	Unit string `json:"unit,omitempty"`
+	// Proof says how the place was found: "strict" (by its bytes) or
+	// "instruction"; By what singled it out: "name", "reference", "position".
+	Proof string `json:"proof,omitempty"`
+	By    string `json:"by,omitempty"`
+	// Why is the first reason for which the function is replaced.
+	Why string `json:"why,omitempty"`
+}
+
+// Unit is one source file that was compiled anew, and how its functions were
+// found in the shipped object.
+type Unit struct {
+	Source string `json:"source"` // relative to the tree: fs/namei.c
+	Object string `json:"object"` // VMLinux or a module's name
+	// Functions are those of the unit, Strict and ByInsn those proven by their
+	// bytes and by instruction, Unmatched those that were not located, which
+	// the update neither replaces nor refers to.
+	Functions int `json:"functions"`
+	Strict    int `json:"strict"`
+	ByInsn    int `json:"instruction"`
+	Unmatched int `json:"unmatched"`
+	// Carried are functions that the update brings beside those replaced: new
+	// ones, and copies that replaced ones call.
+	Carried []string `json:"carried,omitempty"`
 }
 
 // Warning is one thing that deserves a look, though it is no reason not to

@@ -19,6 +19,7 @@ const (
 	maxFuncSize    = 16 << 20
 	maxRevision    = 1 << 30
 	maxToolchain   = 256
+	maxUnits       = 16384
 	maxWarnings    = 65536
 	maxWarning     = 4096 // bytes of one text
 )
@@ -67,6 +68,8 @@ func (m *Manifest) Validate() error {
 		plainText("toolchain.linker", m.Toolchain.Linker, maxToolchain),
 		plainText("toolchain.livesplice", m.Toolchain.Livesplice, maxToolchain),
 		between("number of fixes", len(m.Fixes), 0, maxFixes),
+		between("number of needs_reboot", len(m.NeedsReboot), 0, maxFixes),
+		between("number of units", len(m.Units), 0, maxUnits),
 		between("number of patches", len(m.Patches), 0, maxPatches),
 		between("number of warnings", len(m.Warnings), 0, maxWarnings),
 		between("number of objects", len(m.Objects), 0, maxObjects),
@@ -77,6 +80,16 @@ func (m *Manifest) Validate() error {
 	}
 	for _, fix := range m.Fixes {
 		if err := match("fixes", fix, fixPattern); err != nil {
+			return err
+		}
+	}
+	for _, fix := range m.NeedsReboot {
+		if err := match("needs_reboot", fix, fixPattern); err != nil {
+			return err
+		}
+	}
+	for _, u := range m.Units {
+		if err := u.validate(); err != nil {
 			return err
 		}
 	}
@@ -151,7 +164,27 @@ func (f *Function) validate() error {
 		match("functions.sha256", f.SHA256, sha256Pattern),
 		between("functions.size", f.Size, 1, maxFuncSize),
 		between("functions.sympos", f.SymPos, 0, maxFunctions),
+		plainText("functions.unit", f.Unit, maxWarning),
+		plainText("functions.proof", f.Proof, maxWarning),
+		plainText("functions.by", f.By, maxWarning),
+		plainText("functions.why", f.Why, maxWarning),
 	)
+}
+
+func (u *Unit) validate() error {
+	err := firstError(
+		plainText("units.source", u.Source, maxWarning),
+		match("units.object", u.Object, objectPattern),
+		between("units.functions", u.Functions, 0, maxFunctions),
+		between("units.strict", u.Strict, 0, maxFunctions),
+		between("units.instruction", u.ByInsn, 0, maxFunctions),
+		between("units.unmatched", u.Unmatched, 0, maxFunctions),
+		between("number of units.carried", len(u.Carried), 0, maxFunctions),
+	)
+	for _, name := range u.Carried {
+		err = firstError(err, match("units.carried", name, symbolPattern))
+	}
+	return err
 }
 
 func match(member, value string, pattern *regexp.Regexp) error {
