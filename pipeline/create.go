@@ -31,8 +31,10 @@ type Result struct {
 	Manifest *livepatch.Manifest
 	Packages []string // files in Options.Out
 	Review   string   // in Options.Out: the page for whoever signs the update off
-	Folder   string   // in Options.Out: the module and what each stage said
-	Timings  []Timing
+	// Documents are files in Options.Out for the supply chain: see package supply.
+	Documents []string
+	Folder    string // in Options.Out: the module and what each stage said
+	Timings   []Timing
 }
 
 // creation is one run of Create.

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"livesplice/kconfig"
+	"livesplice/pipeline/supply"
 	"livesplice/pkgfmt"
 )
 
@@ -33,6 +34,7 @@ type Options struct {
 	Description  string
 	Fixes        []string // CVE names
 	NeedsReboot  []string // CVE names that concern this kernel and that only a fixed kernel helps against
+	Severity     string   // one of supply.Severities, for the notice of an rpm repository; "" for none
 	Engine       string   // "auto" or "livepatch"
 	SignKey      string   // private key in PEM form with which the module is signed; "" for no signature
 	SignCert     string   // its certificate, PEM or DER
@@ -63,7 +65,12 @@ func (o *Options) check() error {
 	bad := func(thing, format string, args ...any) error {
 		return &kconfig.UsageError{Thing: thing, Reason: fmt.Sprintf(format, args...)}
 	}
+	if o.Severity == "" {
+		o.Severity = supply.Severities[0]
+	}
 	switch {
+	case !slices.Contains(supply.Severities, o.Severity):
+		return bad(`flag "--severity"`, "%q is none of %s", o.Severity, strings.Join(supply.Severities, ", "))
 	case len(o.Patches) == 0:
 		return bad("argument PATCH", "at least one patch is needed")
 	case o.Source == "" && o.BuildTree == "":

@@ -49,6 +49,9 @@ func (c *creation) output(ctx context.Context) (*Result, string, error) {
 	for i, p := range res.Packages {
 		res.Packages[i] = filepath.Join(c.opts.Out, p)
 	}
+	for i, d := range res.Documents {
+		res.Documents[i] = filepath.Join(c.opts.Out, d)
+	}
 	res.Folder, res.Review = filepath.Join(c.opts.Out, res.Folder), filepath.Join(c.opts.Out, res.Review)
 	return res, strings.Join(res.Report.Packages, " "), nil
 }
@@ -119,7 +122,12 @@ func (c *creation) fill(ctx context.Context, dir string) (*Result, error) {
 		return nil, err
 	}
 	res.Review = res.Folder + "-review.html"
-	return res, c.writeReview(dir, res)
+	if err := c.writeReview(dir, res); err != nil {
+		return nil, err
+	}
+	var err error
+	res.Documents, err = c.writeSupply(dir, res)
+	return res, err
 }
 
 // writeStages writes the module, its manifest and the value of each stage.

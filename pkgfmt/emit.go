@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"net/mail"
 	"os"
-	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -117,22 +116,6 @@ func (e *emission) script(to *string, name, id string) error {
 	}
 	*to, err = e.stageFile(bytes.ReplaceAll(data, []byte("@ID@"), []byte(id)))
 	return err
-}
-
-// addDebDocs puts in what Debian Policy 12.5 and 12.7 demand: copyright and
-// changelog.
-func (e *emission) addDebDocs(copyright, change, urgency string) error {
-	doc := path.Join("/usr/share/doc", e.info.Name)
-	if err := e.addEmbedded(path.Join(doc, "copyright"), copyright); err != nil {
-		return err
-	}
-	text := fmt.Sprintf("%s (%s) unstable; urgency=%s\n\n  * %s\n\n -- %s  %s\n",
-		e.info.Name, e.info.Version, urgency, change, e.info.Maintainer, e.mtime.Format(time.RFC1123Z))
-	data, err := gzipped([]byte(text))
-	if err != nil {
-		return err
-	}
-	return e.add(path.Join(doc, "changelog.gz"), 0o644, data)
 }
 
 // gzipped compresses as `gzip -9n` does: with no name and no time in the header.

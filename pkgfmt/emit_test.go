@@ -100,7 +100,7 @@ func emitHost(t *testing.T, format Format) string {
 
 // emitTools names the Debian package of each program that these tests run.
 var emitTools = map[string]string{
-	"dash": "dash", "dpkg": "dpkg", "dpkg-deb": "dpkg", "dpkg-query": "dpkg", "ldd": "libc-bin", "lintian": "lintian", "rm": "coreutils", "rpm": "rpm", "unshare": "util-linux",
+	"dash": "dash", "dpkg": "dpkg", "dpkg-deb": "dpkg", "dpkg-parsechangelog": "dpkg-dev", "dpkg-query": "dpkg", "ldd": "libc-bin", "lintian": "lintian", "rm": "coreutils", "rpm": "rpm", "unshare": "util-linux", "zcat": "gzip",
 }
 
 // try runs a program and returns what it wrote, and its error.

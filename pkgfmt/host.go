@@ -120,7 +120,7 @@ func (e *emission) addHost(program []byte) error {
 
 func (e *emission) debHost() error {
 	e.info.Deb.Triggers.InterestNoAwait = []string{reconcileTrigger}
-	if err := e.addDebDocs("host/copyright", "Release "+e.info.Version+".", "medium"); err != nil {
+	if err := e.addDebDocs("host/copyright", change{points: []string{"Release " + e.info.Version + "."}, urgency: "medium"}); err != nil {
 		return err
 	}
 	if err := e.addEmbedded("/usr/share/lintian/overrides/splicectl", "host/lintian-overrides"); err != nil {

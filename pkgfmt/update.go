@@ -188,7 +188,7 @@ func (e *emission) addUpdate(m *livepatch.Manifest, contents map[string][]byte) 
 func (e *emission) debUpdate(m *livepatch.Manifest) error {
 	e.info.Deb.Fields = map[string]string{"Enhances": "linux-image-" + nonPackageChars.ReplaceAllString(strings.ToLower(m.Release), "-")}
 	e.info.Deb.Triggers.ActivateNoAwait = []string{reconcileTrigger}
-	if err := e.addDebDocs("host/copyright.update", fmt.Sprintf("Revision %d, update %s.", m.Revision, m.ID), "high"); err != nil {
+	if err := e.addDebDocs("host/copyright.update", updateChange(m)); err != nil {
 		return err
 	}
 	if m.Empty() {
@@ -200,6 +200,9 @@ func (e *emission) debUpdate(m *livepatch.Manifest) error {
 func (e *emission) rpmUpdate(m *livepatch.Manifest) error {
 	// rpm has no name for "enhances" that nfpm can write; this one is as weak.
 	e.info.Suggests = []string{"kernel-uname-r = " + m.Release}
+	if err := e.setRPMChangelog(updateChange(m)); err != nil {
+		return err
+	}
 	if m.Empty() {
 		return nil
 	}

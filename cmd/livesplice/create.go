@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"livesplice/kconfig"
 	"livesplice/pipeline"
@@ -22,6 +23,7 @@ type createCmd struct {
 	Description string   `placeholder:"TEXT" help:"What the update is, for administrators (default: its ID and kernel)."`
 	Fixes       []string `placeholder:"CVE" help:"What it fixes: CVE-2026-12345; may be repeated (default: none)."`
 	NeedsReboot []string `placeholder:"CVE" help:"What concerns this kernel too and needs a reboot into a fixed one; may be repeated (default: none)."`
+	Severity    string   `default:"none" placeholder:"WORD" help:"How urgent it is, for an rpm repository: none, low, moderate, important, critical (default: ${default})."`
 	Engine      string   `default:"auto" help:"How calls are redirected: auto, livepatch (default: ${default})."`
 	SignKey     string   `name:"sign-key" placeholder:"FILE" help:"Private key (PEM) to sign the module with, for kernels that take signed modules only (default: it is not signed)."`
 	SignCert    string   `name:"sign-cert" placeholder:"FILE" help:"The key's certificate (PEM or DER), which the patched machines' kernels trust (default: none)."`
@@ -57,7 +59,7 @@ func (c *createCmd) Run(e *env) error {
 	res, err := pipeline.Create(e.ctx, pipeline.Options{
 		Patches: patches, Source: c.Source, BuildTree: c.BuildTree, Kernel: append(c.Kernel, kernels...), DebugInfo: c.Debuginfo, CC: c.CC, ToolchainRoot: c.Root,
 		ModuleSource: c.ModuleSrc, Modules: c.Module, ID: c.ID,
-		Description: c.Description, Fixes: c.Fixes, NeedsReboot: c.NeedsReboot, Engine: c.Engine, SignKey: c.SignKey, SignCert: c.SignCert, Formats: c.Format, Out: c.Out, Revision: c.Revision, Stack: c.Stack,
+		Description: c.Description, Fixes: c.Fixes, NeedsReboot: c.NeedsReboot, Severity: c.Severity, Engine: c.Engine, SignKey: c.SignKey, SignCert: c.SignCert, Formats: c.Format, Out: c.Out, Revision: c.Revision, Stack: c.Stack,
 		Jobs: c.Jobs, Cache: e.cache,
 	}, pipeline.NewStages(e.stderr))
 	if err != nil {
@@ -78,7 +80,7 @@ func (c *createCmd) print(e *env, res *pipeline.Result) error {
 	if err := review.Brief(e.stdout, res.Manifest); err != nil {
 		return err
 	}
-	for _, p := range append([]string{res.Review}, res.Packages...) {
+	for _, p := range slices.Concat(res.Packages, []string{res.Review}, res.Documents) {
 		fmt.Fprintln(e.stdout, p)
 	}
 	return nil
