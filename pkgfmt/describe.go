@@ -65,7 +65,10 @@ func Describe(ctx context.Context, path string) (*Description, error) {
 			return nil, err
 		}
 		update, err := manifestIn(ctx, pkg)
-		return &Description{Path: path, Kind: pkg.Format.String(), Package: pkg, Update: update}, err
+		if err != nil {
+			return nil, err
+		}
+		return &Description{Path: path, Kind: pkg.Format.String(), Package: pkg, Update: update}, nil
 	case isBzImage(head):
 		return describeImage(f, size, path)
 	case strings.HasPrefix(string(head), "{"):

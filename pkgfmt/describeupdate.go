@@ -4,37 +4,23 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"io"
-	"path"
 	"path/filepath"
 	"strings"
 
 	"livesplice/kmod/livepatch"
 )
 
-// maxManifest bounds the manifest in a package, in bytes, as livepatch.ParseManifest does.
-const maxManifest = 16 << 20
-
-// manifestIn gives the manifest of the update that a package brings; nil for any other package. One that cannot be read is
-// an *InputError.
-func manifestIn(ctx context.Context, p *Package) (m *livepatch.Manifest, err error) {
+// manifestIn gives the manifest of the update that a package brings; nil for any other package. *InputError for one whose
+// files do not agree with it.
+func manifestIn(ctx context.Context, p *Package) (*livepatch.Manifest, error) {
 	if !strings.Contains(p.Name, "livesplice-") {
 		return nil, nil // reading all of a kernel's package takes seconds
 	}
-	err = p.Walk(ctx, func(e Entry, r io.Reader) error {
-		if !strings.HasPrefix(e.Name, livepatch.UpdatesDir+"/") || path.Base(e.Name) != livepatch.ManifestName {
-			return nil
-		}
-		data, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
-		if err != nil {
-			return err
-		}
-		if m, err = livepatch.ParseManifest(data); err != nil {
-			return &InputError{Path: p.Path, Want: "the package of an update", Err: fmt.Errorf("file %q in it: %w", e.Name, err)}
-		}
-		return ErrStop
-	})
-	return m, err
+	u, err := readUpdate(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return u.Manifest, nil
 }
 
 // manifestBeside gives the manifest in the folder of a module, if it is that of this very module.

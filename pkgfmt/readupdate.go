@@ -34,9 +34,21 @@ func ReadUpdate(ctx context.Context, name string) (*Update, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Update{Package: pkg}
+	u, err := readUpdate(ctx, pkg)
+	if err == nil && u.Manifest == nil {
+		err = &InputError{Path: name, Want: wantUpdate, Got: fmt.Sprintf("package %s without a manifest of one", pkg.Name)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// readUpdate reads what a package has of an update. Its Manifest is nil when there is none.
+func readUpdate(ctx context.Context, pkg *Package) (*Update, error) {
+	name, u := pkg.Path, &Update{Package: pkg}
 	sums := map[string]string{} // sha256 of each file, by its path
-	err = pkg.Walk(ctx, func(e Entry, r io.Reader) error {
+	err := pkg.Walk(ctx, func(e Entry, r io.Reader) error {
 		if !strings.HasPrefix(e.Name, livepatch.UpdatesDir+"/") || !e.Mode.IsRegular() {
 			return nil
 		}
@@ -61,11 +73,8 @@ func ReadUpdate(ctx context.Context, name string) (*Update, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	if u.Manifest == nil {
-		return nil, &InputError{Path: name, Want: wantUpdate, Got: fmt.Sprintf("package %s without a manifest of one", pkg.Name)}
+	if err != nil || u.Manifest == nil {
+		return u, err
 	}
 	if err := u.agree(sums); err != nil {
 		return nil, &InputError{Path: name, Want: wantUpdate, Err: err}
