@@ -35,6 +35,8 @@ func (k *Kernel) Given() ([]Given, error) {
 			out = append(out, Given{Name: rel, SHA256: sum})
 		}
 	}
-	slices.SortFunc(out, func(a, b Given) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.SHA256, b.SHA256)) })
+	slices.SortFunc(out, func(a, b Given) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.SHA256, b.SHA256))
+	})
 	return out, nil
 }
