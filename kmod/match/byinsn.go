@@ -142,6 +142,9 @@ func (w *walk) insn(p, r arch.Insn, refs []unit.Ref, site bool) *difference {
 	at := uint64(0)
 	for _, ref := range refs {
 		off := ref.Offset - w.i
+		if off < at || off+uint64(ref.Field.Size) > uint64(len(a)) {
+			return &difference{reason: "a reference that goes beyond the instruction"}
+		}
 		if !bytes.Equal(a[at:off], b[at:off]) {
 			return &difference{reason: "different code"}
 		}

@@ -174,7 +174,24 @@ func (a *attempt) reference(r unit.Ref, addr uint64, have []byte) *difference {
 		}
 		return nil
 	}
-	return a.infer(place{item: r.To}, base, a.m.itemFits(r.To, base))
+	if d := a.infer(place{item: r.To}, base, a.m.itemFits(r.To, base)); d != nil || !a.m.numbers(r.To) {
+		return d
+	}
+	if d := a.compare(r.To, base); d != nil {
+		return &difference{reason: fmt.Sprintf("refers to %s, which has other content: %s", r.To.Name, d.reason)}
+	}
+	return nil
+}
+
+// numbers says whether an item is a constant without references: a table, such as the compiler makes of a switch, or the
+// name of a function. Its content is part of what the code that uses it does, and the update may bring a copy of it, of
+// which nothing would show then that it is not what was shipped.
+func (m *matcher) numbers(it *unit.Item) bool {
+	if it.Kind != unit.Datum || it.Writable() || it.Weak() {
+		return false
+	}
+	refs, err := m.pre.Refs(it)
+	return err == nil && len(refs) == 0
 }
 
 // strings gives the text of a string literal in pre, and what is at an address of run up to its end or the first 256 bytes.

@@ -36,7 +36,7 @@ asm(".globl __fentry__, printk, sink, source\n.section .text,\"ax\"\n__fentry__:
 const script = `
 SECTIONS {
 	. = 0xffffffff81000000;
-	.text : { *(.text .text.*) *(.sched.text) }
+	.text : { *(.text.hot .text.hot.*) *(.text .text.*) *(.sched.text) }
 	.rodata : { *(.rodata .rodata.*) }
 	.data : { *(.data) *(.data..read_mostly) *(.data.once) *(.data..L*) }
 	__bug_table : { *(__bug_table) }

@@ -306,7 +306,7 @@ func (m *matcher) byPosition() bool {
 func stretch(it *unit.Item) string {
 	name := it.Section.Name
 	for _, prefix := range []string{".text.unlikely", ".text.hot", ".text.startup", ".text.exit"} {
-		if strings.HasPrefix(name, prefix) {
+		if name == prefix || strings.HasPrefix(name, prefix+".") { // not .text.hotplug, of a function hotplug()
 			return prefix
 		}
 	}
