@@ -85,6 +85,21 @@ func bare(t dwarf.Type) dwarf.Type {
 	return nil
 }
 
+// typedef gives the innermost name that typedefs give a type; "" if there is none.
+func typedef(t dwarf.Type) (name string) {
+	for range longest {
+		switch x := t.(type) {
+		case *dwarf.TypedefType:
+			t, name = x.Type, x.Name
+		case *dwarf.QualType:
+			t = x.Type
+		default:
+			return name
+		}
+	}
+	return name
+}
+
 // size is the bytes that a value of a type takes; 0 if that is not known.
 func size(t dwarf.Type) int64 {
 	n := int64(1)
@@ -105,6 +120,8 @@ func size(t dwarf.Type) int64 {
 // the same size, pointers to the same thing. How deep pointers are followed is bounded by depth; beyond it, types count as
 // compatible.
 func compatible(a, b dwarf.Type, depth int) bool {
+	// A struct without a name is compared by itself where both are called the same: see Unit.Types.
+	alike := typedef(a) == typedef(b)
 	a, b = bare(a), bare(b)
 	if a == nil || b == nil || depth == 0 {
 		return depth == 0 || a == nil && b == nil
@@ -121,7 +138,7 @@ func compatible(a, b dwarf.Type, depth int) bool {
 		return ok && x.Count == y.Count && compatible(x.Type, y.Type, depth-1)
 	case *dwarf.StructType:
 		y, ok := b.(*dwarf.StructType)
-		return ok && x.Kind == y.Kind && (x.StructName == y.StructName || samePlaces(flatten(x), flatten(y)) && x.ByteSize == y.ByteSize ||
+		return ok && x.Kind == y.Kind && (x.StructName == y.StructName && (x.StructName != "" || alike) || samePlaces(flatten(x), flatten(y)) && x.ByteSize == y.ByteSize ||
 			wraps(x, y) || wraps(y, x))
 	case *dwarf.FuncType:
 		y, ok := b.(*dwarf.FuncType)
