@@ -121,7 +121,7 @@ func TestReleases(t *testing.T) {
 				}
 				return
 			}
-			r.apply(t, m, r.create(t, m, patch("features-proc-version"), patch("features-d-path")), r.create(t, m, patch("warn-cmdline")))
+			r.apply(t, m, r.create(t, m, patch("features-proc-version"), patch("features-d-path"), patch("ext4-rmdir")), r.create(t, m, patch("warn-cmdline")))
 		})
 	}
 }
@@ -167,11 +167,14 @@ func (r *release) apply(t *testing.T, m *material, u, warning update) {
 	g.sh("sysctl -q kernel.sched_schedstats=1")
 	g.expect("key on", "sed -n 2p /proc/version", "switches 1, schedstats on, alternative 1 1")
 	g.expect("same-named static", removed, "/root/gone (removed)")
+	g.expect("a module's function", "cd /sys/kernel/livepatch/*/ext4 && ls -d *,*; cat patched", "ext4_rmdir,1\n1")
+	g.expect("a module's function", "mkdir /root/spliced; rmdir /root/spliced 2>&1 | sed 's/.*: //'", "Inappropriate ioctl for device")
 	g.quiet("while the update ran")
 
 	g.sh("dpkg -r linux-livesplice-" + r.kernel.Release)
 	g.expect("after", versionWord, "Linux version")
 	g.expect("after", removed, "/root/gone (deleted)")
+	g.expect("after", "rmdir /root/spliced && echo gone", "gone")
 	g.patches("removed")
 	g.modules("removed")
 	g.quiet("after the removal")
