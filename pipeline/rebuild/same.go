@@ -3,12 +3,12 @@ package rebuild
 import (
 	"bytes"
 	"context"
+	"debug/elf"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-
-	"livesplice/kmod/elfobj"
 )
 
 // Same says of what an update cannot replace, the Unit of an Owner of kind Assembly, Separate or Generated in a finished build,
@@ -73,39 +73,57 @@ func (b *build) makeOnce(ctx context.Context, r *record, files map[string][]byte
 	return os.ReadFile(out)
 }
 
-// sameObject compares what two objects put into memory.
-func sameObject(a, b []byte) (bool, error) {
-	x, err := elfobj.Read(a)
-	if err != nil {
-		return false, err
-	}
-	y, err := elfobj.Read(b)
-	if err != nil {
-		return false, err
-	}
-	return slices.EqualFunc(inMemory(x), inMemory(y), func(s, t *elfobj.Section) bool {
-		if s.Name != t.Name || s.Type != t.Type || s.Flags != t.Flags || s.Size() != t.Size() || !bytes.Equal(s.Data, t.Data) {
-			return false
+// sameObject compares what two objects of 64 or 32 bits put into memory: sections, the relocations of these as they are in the
+// file, and the symbols that they name.
+func sameObject(a, b []byte) (same bool, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			same, err = false, fmt.Errorf("damaged: %v", r)
 		}
-		return slices.EqualFunc(relocs(s), relocs(t), sameReloc)
-	}), nil
-}
-
-func inMemory(o *elfobj.Object) []*elfobj.Section {
-	return slices.DeleteFunc(slices.Clone(o.Sections), func(s *elfobj.Section) bool { return !s.Alloc() })
-}
-
-func relocs(s *elfobj.Section) []elfobj.Reloc {
-	if s.Rela == nil {
-		return nil
+	}()
+	x, err := inMemory(a)
+	if err != nil {
+		return false, err
 	}
-	return s.Rela.Relocs
+	y, err := inMemory(b)
+	if err != nil {
+		return false, err
+	}
+	return slices.Equal(x, y), nil
 }
 
-func sameReloc(a, b elfobj.Reloc) bool {
-	if a.Offset != b.Offset || a.Type != b.Type || a.Addend != b.Addend || a.Sym.Name != b.Sym.Name || a.Sym.Value != b.Sym.Value || a.Sym.Bind != b.Sym.Bind {
-		return false
+// inMemory describes an object, one line for each section and symbol.
+func inMemory(object []byte) ([]string, error) {
+	f, err := elf.NewFile(bytes.NewReader(object))
+	if err != nil {
+		return nil, err
 	}
-	s, t := a.Sym.Section, b.Sym.Section
-	return (s == nil) == (t == nil) && (s == nil || s.Name == t.Name)
+	var lines []string
+	for _, s := range f.Sections {
+		applies := s.Type == elf.SHT_REL || s.Type == elf.SHT_RELA
+		if s.Flags&elf.SHF_ALLOC == 0 && !(applies && int(s.Info) < len(f.Sections) && f.Sections[s.Info].Flags&elf.SHF_ALLOC != 0) {
+			continue
+		}
+		var data []byte
+		if s.Type != elf.SHT_NOBITS {
+			if data, err = s.Data(); err != nil {
+				return nil, fmt.Errorf("section %q: %w", s.Name, err)
+			}
+		}
+		lines = append(lines, fmt.Sprintf("section %s %v %v %d %x", s.Name, s.Type, s.Flags, s.Size, data))
+	}
+	symbols, err := f.Symbols()
+	if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
+		return nil, err
+	}
+	for i, y := range symbols {
+		where := y.Section.String()
+		if int(y.Section) < len(f.Sections) {
+			where = f.Sections[y.Section].Name
+		}
+		if elf.ST_TYPE(y.Info) != elf.STT_FILE {
+			lines = append(lines, fmt.Sprintf("symbol %d %s %s %d %d %d", i, y.Name, where, y.Value, y.Size, y.Info))
+		}
+	}
+	return lines, nil
 }

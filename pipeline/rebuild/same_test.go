@@ -15,9 +15,9 @@ import (
 // TestSameObject compares objects that gcc makes of texts with one that it makes of the first.
 func TestSameObject(t *testing.T) {
 	dir := t.TempDir()
-	object := func(text string) []byte {
+	object := func(text, bits string) []byte {
 		out := filepath.Join(dir, "x.o")
-		cmd := exec.Command("gcc", "-O2", "-g0", "-ffunction-sections", "-x", "c", "-c", "-o", out, "-")
+		cmd := exec.Command("gcc", bits, "-O2", "-g0", "-ffunction-sections", "-x", "c", "-c", "-o", out, "-")
 		cmd.Stdin = strings.NewReader(text)
 		if said, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, said)
@@ -29,7 +29,6 @@ func TestSameObject(t *testing.T) {
 		return b
 	}
 	const text = "int a(int), b(int), x[2] = {1, 2}; char z[8];\nint f(int n) { return a(n) + x[1] + z[2]; }\n"
-	first := object(text)
 	for _, tc := range []struct {
 		name, old, new string
 		want           bool
@@ -42,12 +41,14 @@ func TestSameObject(t *testing.T) {
 		{"the size of what starts as zero", "z[8]", "z[64]", false},
 		{"one more function", "int f", "int g(void) { return 1; }\nint f", false},
 	} {
-		got, err := sameObject(first, object(strings.Replace(text, tc.old, tc.new, 1)))
-		if err != nil || got != tc.want {
-			t.Errorf("%s: got %v, %v, want %v", tc.name, got, err, tc.want)
+		for _, bits := range []string{"-m64", "-m32"} { // the vDSO has one of each
+			got, err := sameObject(object(text, bits), object(strings.Replace(text, tc.old, tc.new, 1), bits))
+			if err != nil || got != tc.want {
+				t.Errorf("%s, %s: got %v, %v, want %v", tc.name, bits, got, err, tc.want)
+			}
 		}
 	}
-	if _, err := sameObject(first, []byte("no object")); err == nil {
+	if _, err := sameObject(object(text, "-m64"), []byte("no object")); err == nil {
 		t.Error("not an object: no error")
 	}
 }
