@@ -43,7 +43,11 @@ func (c *cmdFile) members() []string {
 	prefix, begin := "", -1
 	for i, w := range words {
 		if w == "printf" && i+1 < len(words) {
-			prefix, begin = strings.TrimSuffix(words[i+1], "%s"), i+2
+			var ok bool
+			if prefix, ok = strings.CutSuffix(words[i+1], "%s"); !ok {
+				return nil
+			}
+			begin = i + 2
 			break
 		}
 		if w == c.Target {
