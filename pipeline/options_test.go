@@ -32,6 +32,12 @@ func TestOptionsCheck(t *testing.T) {
 		{"description too long", func(o *Options) { o.Description = strings.Repeat("x", 4097) }, `flag "--description": 4097 bytes, at most 4096 are allowed`},
 		{"key and certificate", func(o *Options) { o.SignKey, o.SignCert = "k", "c" }, ""},
 		{"key without certificate", func(o *Options) { o.SignKey = "k" }, `flags "--sign-key" and "--sign-cert": a signature takes both: the private key and its certificate`},
+		{"fixed, and for a reboot", func(o *Options) { o.Fixes, o.NeedsReboot = []string{"CVE-2026-10000"}, []string{"CVE-2026-10001"} }, ""},
+		{"for a reboot, no CVE", func(o *Options) { o.NeedsReboot = []string{"10001"} }, `flag "--needs-reboot": "10001" is not of the form CVE-2026-12345`},
+		{"both fixed and not", func(o *Options) { o.Fixes, o.NeedsReboot = []string{"CVE-2026-10001"}, []string{"CVE-2026-10001"} },
+			`flag "--needs-reboot": CVE-2026-10001 is among those that --fixes names`},
+		{"severity", func(o *Options) { o.Severity = "critical" }, ""},
+		{"unknown severity", func(o *Options) { o.Severity = "high" }, `flag "--severity": "high" is none of none, low, moderate, important, critical`},
 		{"highest revision", func(o *Options) { o.Revision = 1 << 30 }, ""},
 		{"revision too high", func(o *Options) { o.Revision = 1<<30 + 1 }, `flag "--revision": 1073741825 is not a number from 1 to 1073741824`},
 	} {

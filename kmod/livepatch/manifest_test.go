@@ -25,8 +25,10 @@ func sample() *Manifest {
 			}},
 			{Name: "ext4", BuildID: "ffeeddccbbaa99887766554433221100ffeeddcc"},
 		},
-		Warnings:  []Warning{{Code: "lock-added", Unit: "fs/namei.c", Subject: "path_openat", Source: "fs/namei.c:3700", Reason: "takes a mutex", Remedy: "look at it"}},
-		Toolchain: Toolchain{Compiler: "gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0", Linker: "GNU ld 2.40", Livesplice: "0.1.0"},
+		NeedsReboot: []string{"CVE-2026-20000"},
+		Units:       []Unit{{Source: "fs/namei.c", Object: "vmlinux", Functions: 97, Strict: 96, ByInsn: 1, Carried: []string{"helper"}}},
+		Warnings:    []Warning{{Code: "lock-added", Unit: "fs/namei.c", Subject: "path_openat", Source: "fs/namei.c:3700", Reason: "takes a mutex", Remedy: "look at it"}},
+		Toolchain:   Toolchain{Compiler: "gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0", Linker: "GNU ld 2.40", Livesplice: "0.1.0"},
 	}
 }
 
@@ -62,6 +64,12 @@ func TestManifestRefusals(t *testing.T) {
 		want  string
 	}{
 		{"format", func(m *Manifest) { m.Format = 2 }, "manifest: format 2, this program reads format 1"},
+		{"reboot that steers a terminal", func(m *Manifest) { m.NeedsReboot[0] = "\x1b[2J" }, `manifest: needs_reboot is "\x1b[2J"`},
+		{"unit that steers a terminal", func(m *Manifest) { m.Units[0].Source = "\x1b[2J" }, "manifest: units.source holds the character U+001B"},
+		{"unit of an object elsewhere", func(m *Manifest) { m.Units[0].Object = "a/b" }, `manifest: units.object is "a/b"`},
+		{"unit with fewer than no functions", func(m *Manifest) { m.Units[0].Unmatched = -1 }, "manifest: units.unmatched is -1"},
+		{"unit that carries no symbol", func(m *Manifest) { m.Units[0].Carried[0] = "a b" }, `manifest: units.carried is "a b"`},
+		{"reason that steers a terminal", func(m *Manifest) { m.Objects[0].Functions[0].Why = "\x1b[2J" }, "manifest: functions.why holds the character U+001B"},
 		{"id with capitals", func(m *Manifest) { m.ID = "0BADCAFE" }, `manifest: id is "0BADCAFE"`},
 		{"id too long", func(m *Manifest) { m.ID = "0badcafe0" }, `manifest: id is "0badcafe0"`},
 		{"id with a line end", func(m *Manifest) { m.ID = "0badcafe\n" }, `manifest: id is "0badcafe\n"`},

@@ -80,14 +80,20 @@ func (c *counter) list() (out []Caller) {
 	return out
 }
 
-// fromImage finds the users of functions of vmlinux in all of the shipped image, by address.
-func fromImage(im *vmlinux.Image, addrs []uint64) map[uint64]*Callers {
-	s := &search{image: im, calls: map[uint64]*counter{}, pointers: map[uint64]*counter{}}
-	machine, err := arch.For(&elfobj.Object{Machine: im.Machine})
-	if err != nil || im.Machine != elf.EM_X86_64 || len(addrs) == 0 {
+// image is what is asked of a *vmlinux.Image.
+type image interface {
+	Sections() []vmlinux.Section
+	Bytes(addr, n uint64) ([]byte, bool)
+	Covering(addr uint64) (s vmlinux.Symbol, size uint64, ok bool)
+}
+
+// fromImage finds the users of functions of an x86-64 vmlinux in all of the shipped image, by address.
+func fromImage(im image, addrs []uint64) map[uint64]*Callers {
+	machine, err := arch.For(&elfobj.Object{Machine: elf.EM_X86_64})
+	if err != nil || len(addrs) == 0 {
 		return nil
 	}
-	s.arch = machine
+	s := &search{image: im, arch: machine, calls: map[uint64]*counter{}, pointers: map[uint64]*counter{}}
 	for _, a := range addrs {
 		s.calls[a], s.pointers[a] = &counter{}, &counter{}
 	}
@@ -110,7 +116,7 @@ func fromImage(im *vmlinux.Image, addrs []uint64) map[uint64]*Callers {
 
 // search is one pass over the image.
 type search struct {
-	image           *vmlinux.Image
+	image           image
 	arch            arch.Arch
 	calls, pointers map[uint64]*counter
 }

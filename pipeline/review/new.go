@@ -28,7 +28,10 @@ func New(in Input) (*Page, error) {
 			addrs = append(addrs, s.Place.Addr)
 		}
 	}
-	whole := fromImage(in.Image, addrs)
+	var whole map[uint64]*Callers
+	if in.Image.Machine == elf.EM_X86_64 {
+		whole = fromImage(in.Image, addrs)
+	}
 	for i, u := range in.Units {
 		verdicts := u.Diff.Report(u.Extract, nil)
 		ru, err := newUnit(u, in.Manifest.Units[i], verdicts)
