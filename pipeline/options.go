@@ -97,13 +97,9 @@ func (o *Options) check() error {
 		return bad(`flag "--description"`, "%d bytes, at most %d are allowed", len(o.Description), maxDescription)
 	case !printable(o.Description):
 		return bad(`flag "--description"`, "not printable UTF-8 text")
-	case len(o.Formats) == 0:
-		return bad(`flag "--format"`, "at least one of deb, rpm is needed")
 	}
-	for _, f := range o.Formats {
-		if f != "deb" && f != "rpm" {
-			return bad(`flag "--format"`, "%q is none of deb, rpm", f)
-		}
+	if err := checkFormats(o.Formats); err != nil {
+		return err
 	}
 	for _, c := range o.Fixes {
 		if !cveForm.MatchString(c) {
@@ -118,18 +114,41 @@ func (o *Options) check() error {
 			return bad(`flag "--needs-reboot"`, "%s is among those that --fixes names", c)
 		}
 	}
-	if _, err := mail.ParseAddress(pkgfmt.Maintainer()); err != nil {
-		return bad("environment DEBFULLNAME, DEBEMAIL", "%q is not of the form Name <mail@host>", pkgfmt.Maintainer())
-	}
-	if s := os.Getenv("SOURCE_DATE_EPOCH"); s != "" {
-		// An rpm holds times in 32 bits.
-		if n, err := strconv.ParseInt(s, 10, 64); err != nil || n <= 0 || n >= 1<<32 {
-			return bad("environment SOURCE_DATE_EPOCH", "%q is not a number of seconds between 1970 and 2106", s)
-		}
+	if err := checkEnvironment(); err != nil {
+		return err
 	}
 	slices.Sort(o.Formats)
 	o.Formats = slices.Compact(o.Formats)
 	return probe(o.Out)
+}
+
+// checkFormats says whether each format is one of those that can be written, and that there is one.
+func checkFormats(formats []string) error {
+	bad := &kconfig.UsageError{Thing: `flag "--format"`, Reason: "at least one of deb, rpm is needed"}
+	if len(formats) == 0 {
+		return bad
+	}
+	for _, f := range formats {
+		if f != "deb" && f != "rpm" {
+			bad.Reason = fmt.Sprintf("%q is none of deb, rpm", f)
+			return bad
+		}
+	}
+	return nil
+}
+
+// checkEnvironment looks at the variables that packages are made by.
+func checkEnvironment() error {
+	if _, err := mail.ParseAddress(pkgfmt.Maintainer()); err != nil {
+		return &kconfig.UsageError{Thing: "environment DEBFULLNAME, DEBEMAIL", Reason: fmt.Sprintf("%q is not of the form Name <mail@host>", pkgfmt.Maintainer())}
+	}
+	if s := os.Getenv("SOURCE_DATE_EPOCH"); s != "" {
+		// An rpm holds times in 32 bits.
+		if n, err := strconv.ParseInt(s, 10, 64); err != nil || n <= 0 || n >= 1<<32 {
+			return &kconfig.UsageError{Thing: "environment SOURCE_DATE_EPOCH", Reason: fmt.Sprintf("%q is not a number of seconds between 1970 and 2106", s)}
+		}
+	}
+	return nil
 }
 
 // printable says whether a text can stand in a package's description.

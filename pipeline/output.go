@@ -96,6 +96,9 @@ func moveAll(from, to string) error {
 	return nil
 }
 
+// packageFormats are the words of --format.
+var packageFormats = map[string]pkgfmt.Format{"deb": pkgfmt.FormatDeb, "rpm": pkgfmt.FormatRPM}
+
 // fill writes everything into dir; paths in the result are relative to it.
 func (c *creation) fill(ctx context.Context, dir string) (*Result, error) {
 	report := c.report()
@@ -104,14 +107,13 @@ func (c *creation) fill(ctx context.Context, dir string) (*Result, error) {
 		return nil, err
 	}
 	spec := pkgfmt.UpdateSpec{Manifest: manifest, Files: map[string][]byte{manifest.ModuleFile: c.module}, Maintainer: pkgfmt.Maintainer(),
-		MTime: c.time(), Stack: c.opts.Stack}
+		MTime: packageTime(c.kernel.Version), Stack: c.opts.Stack}
 	for i, p := range manifest.Patches {
 		spec.Files[p.Name] = c.plan.Patches[i].data
 	}
 	res := &Result{Report: report, Manifest: manifest, Folder: "livesplice-" + c.id}
 	for _, name := range c.opts.Formats {
-		format := map[string]pkgfmt.Format{"deb": pkgfmt.FormatDeb, "rpm": pkgfmt.FormatRPM}[name]
-		path, err := pkgfmt.EmitUpdate(ctx, spec, format, dir)
+		path, err := pkgfmt.EmitUpdate(ctx, spec, packageFormats[name], dir)
 		if err != nil {
 			return nil, err
 		}
@@ -204,22 +206,23 @@ func patchName(i int, name string) string {
 
 var bannerDate = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
 
-// time is every time in the packages: SOURCE_DATE_EPOCH, else the day that the kernel's banner names, else the oldest
-// that all package formats can hold. The clock is never asked, so that the same inputs give the same bytes.
+// packageTime is every time in packages for a kernel: SOURCE_DATE_EPOCH, else the day that the kernel's version (`uname -v`)
+// names, else the oldest that all package formats can hold. The clock is never asked, so that the same inputs give the same
+// bytes.
 //
 // Source: reproducible-builds.org, SOURCE_DATE_EPOCH specification.
-func (c *creation) time() time.Time {
-	if n, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil { // Options.check has looked at it
+func packageTime(version string) time.Time {
+	if n, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil { // checkEnvironment has looked at it
 		return time.Unix(n, 0).UTC()
 	}
-	if t, err := time.Parse(time.DateOnly, bannerDate.FindString(c.kernel.Version)); err == nil {
+	if t, err := time.Parse(time.DateOnly, bannerDate.FindString(version)); err == nil {
 		return t
 	}
-	if i := strings.LastIndex(c.kernel.Version, "PREEMPT"); i >= 0 {
-		if _, rest, ok := strings.Cut(c.kernel.Version[i:], " "); ok {
-			if t, err := time.Parse(time.UnixDate, rest); err == nil {
-				return t.UTC()
-			}
+	// "#1 SMP PREEMPT_DYNAMIC Thu Jan  1 12:00:00 UTC 2026", as date(1) gives it: six fields.
+	const fields = 6
+	if words := strings.Fields(version); len(words) >= fields {
+		if t, err := time.Parse(time.UnixDate, strings.Join(words[len(words)-fields:], " ")); err == nil {
+			return t.UTC()
 		}
 	}
 	return time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)

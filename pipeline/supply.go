@@ -15,7 +15,7 @@ import (
 // writeSupply writes into dir what the tools of a supply chain read: a bill of materials, what is fixed, provenance, and the
 // notice for an rpm repository. It gives their names.
 func (c *creation) writeSupply(dir string, res *Result) ([]string, error) {
-	u := &supply.Update{Manifest: res.Manifest, Kernel: c.kernel.Version, Maintainer: pkgfmt.Maintainer(), Severity: c.opts.Severity, Time: c.time(),
+	u := &supply.Update{Manifest: res.Manifest, Kernel: c.kernel.Version, Maintainer: pkgfmt.Maintainer(), Severity: c.opts.Severity, Time: packageTime(c.kernel.Version),
 		Parameters: map[string]any{"id": c.opts.ID, "description": c.opts.Description, "fixes": append([]string{}, c.opts.Fixes...),
 			"needs-reboot": append([]string{}, c.opts.NeedsReboot...), "severity": c.opts.Severity, "engine": c.opts.Engine, "format": c.opts.Formats,
 			"revision": c.opts.Revision, "stack": c.opts.Stack}}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -32,7 +33,7 @@ type createCmd struct {
 	Revision    int      `default:"1" help:"Version of the cumulative package (default: ${default})."`
 	Stack       bool     `help:"Make a single update that stands beside others, instead of a cumulative one."`
 	Jobs        int      `short:"j" placeholder:"N" help:"Parallel compilers (default: the number of CPUs)."`
-	JSON        bool     `name:"json" help:"Print the report as JSON."`
+	JSON        bool     `name:"json" help:"Print the report as JSON; without an update, the error."`
 	Timings     string   `placeholder:"FILE" help:"Write what each stage took, and the peak memory of livesplice itself, to this file as JSON (default: none)."`
 }
 
@@ -52,6 +53,14 @@ The same for an out-of-tree module, with a patch of its own source:
 }
 
 func (c *createCmd) Run(e *env) error {
+	err := c.create(e)
+	if err == nil || !c.JSON {
+		return err
+	}
+	return errors.Join(err, e.json(pipeline.NewFailure(err)))
+}
+
+func (c *createCmd) create(e *env) error {
 	patches, kernels := splitArgs(c.Args)
 	if len(patches) == 0 {
 		return &kconfig.UsageError{Thing: "argument PATCH", Reason: fmt.Sprintf("at least one patch is needed; %q, a package or folder, counts as --kernel", kernels[0])}

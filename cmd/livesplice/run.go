@@ -15,14 +15,16 @@ import (
 
 // cli is the command line. Each command's Help has an example.
 type cli struct {
-	Create  createCmd  `cmd:"" help:"Turn patches into packages."`
-	Diff    diffCmd    `cmd:"" help:"Compare one pair of objects, as shipped and patched."`
-	Match   matchCmd   `cmd:"" help:"Locate the functions of one object in a shipped kernel."`
-	Inspect inspectCmd `cmd:"" help:"Say what a package, module or kernel is."`
-	Check   checkCmd   `cmd:"" help:"Say whether a kernel can be spliced, and what stands in the way."`
-	Verify  verifyCmd  `cmd:"" help:"Boot the shipped kernel in a VM and try a package there: install, undo, apply, remove."`
-	Corpus  corpusCmd  `cmd:"" help:"Measure how many of the changes between two source versions can be spliced."`
-	Version versionCmd `cmd:"" help:"Print the version of livesplice."`
+	Create    createCmd    `cmd:"" help:"Turn patches into packages."`
+	Diff      diffCmd      `cmd:"" help:"Compare one pair of objects, as shipped and patched."`
+	Match     matchCmd     `cmd:"" help:"Locate the functions of one object in a shipped kernel."`
+	Inspect   inspectCmd   `cmd:"" help:"Say what a package, module or kernel is."`
+	Check     checkCmd     `cmd:"" help:"Say whether a kernel can be spliced, and what stands in the way."`
+	Verify    verifyCmd    `cmd:"" help:"Boot the shipped kernel in a VM and try a package there: install, undo, apply, remove."`
+	Annotate  annotateCmd  `cmd:"" help:"Show what create found beside the code, in a CI system."`
+	Subscribe subscribeCmd `cmd:"" help:"Make the empty first revision of a kernel's update package."`
+	Corpus    corpusCmd    `cmd:"" help:"Measure how many of the changes between two source versions can be spliced."`
+	Version   versionCmd   `cmd:"" help:"Print the version of livesplice."`
 
 	Verbose bool   `short:"v" help:"Show the whole of an error: commands and logs of the kernel's build."`
 	Cache   string `placeholder:"DIR" help:"Folder for what is kept between runs (default: livesplice in the user's cache folder)."`

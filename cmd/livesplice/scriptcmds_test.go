@@ -1,13 +1,17 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"livesplice/pipeline"
 )
 
 // create CODE ARGS... runs livesplice create with the shipped kernel's packages and --out out, which must end with that
@@ -21,7 +25,8 @@ func create(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // exits CODE COMMAND ARGS... runs a command that must end with that code. What fails must say why in one place, and must
-// not crash; if it is livesplice create, it must print no result, and leave the folder out as it was.
+// not crash; if it is livesplice create, it must print no result but, with --json, the failure, and leave the folder out as it
+// was.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND ARGS...")
@@ -48,7 +53,13 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if n := strings.Count("\n"+stderr, "\nlivesplice: "); n != 1 {
 		ts.Fatalf("%v: %d messages on standard error, want one:\n%s", args[1:], n, stderr)
 	}
-	if stdout := ts.ReadFile("stdout"); stdout != "" {
+	stdout := ts.ReadFile("stdout")
+	if slices.Contains(args, "--json") {
+		var f pipeline.Failure
+		if err := json.Unmarshal([]byte(stdout), &f); err != nil || strconv.Itoa(f.ExitCode) != want || !strings.Contains(stderr, "livesplice: "+f.Message+"\n") {
+			ts.Fatalf("%v: the failure as JSON: %v\n%s\non standard error:\n%s", args[1:], err, stdout, stderr)
+		}
+	} else if stdout != "" {
 		ts.Fatalf("%v: results of a failure on standard output:\n%s", args[1:], stdout)
 	}
 	if after := listing(ts, "out"); after != before {
