@@ -209,6 +209,9 @@ func (c *creation) prepare(ctx context.Context) (string, error) {
 		return "", err
 	}
 	c.stages.cost("prepare", c.tree.Prepared)
+	if err := c.tree.SetLauncher(ctx, c.opts.Launcher, c.stages.Note); err != nil {
+		return "", err
+	}
 	if c.opts.ModuleSource != "" {
 		if err := c.openExternal(ctx); err != nil {
 			return "", err

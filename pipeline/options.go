@@ -44,6 +44,8 @@ type Options struct {
 	Stack        bool     // a single update beside others instead of a cumulative one
 	Jobs         int      // parallel compilers; 0 for the number of CPUs
 	Cache        string   // folder; "" for the user's cache
+	// Launcher is a command before the compiler, such as ccache, distcc or icecc; "" for none. It changes no result.
+	Launcher string
 	// Untimed leaves the timings out of the review page, which are all that differs from run to run of the same inputs. A
 	// SOURCE_DATE_EPOCH in the environment does too.
 	Untimed bool

@@ -33,6 +33,7 @@ type createCmd struct {
 	Revision    int      `default:"1" help:"Version of the cumulative package (default: ${default})."`
 	Stack       bool     `help:"Make a single update that stands beside others, instead of a cumulative one."`
 	Jobs        int      `short:"j" placeholder:"N" help:"Parallel compilers (default: the number of CPUs)."`
+	Launcher    string   `placeholder:"CMD" help:"A command before the compiler: ccache, distcc or icecc; it changes no result, and where it fails the compiler runs without it (default: none)."`
 	JSON        bool     `name:"json" help:"Print the report as JSON; without an update, the error."`
 	Timings     string   `placeholder:"FILE" help:"Write what each stage took, and the peak memory of livesplice itself, to this file as JSON (default: none)."`
 }
@@ -69,7 +70,7 @@ func (c *createCmd) create(e *env) error {
 		Patches: patches, Source: c.Source, BuildTree: c.BuildTree, Kernel: append(c.Kernel, kernels...), DebugInfo: c.Debuginfo, CC: c.CC, ToolchainRoot: c.Root,
 		ModuleSource: c.ModuleSrc, Modules: c.Module, ID: c.ID,
 		Description: c.Description, Fixes: c.Fixes, NeedsReboot: c.NeedsReboot, Severity: c.Severity, Engine: c.Engine, SignKey: c.SignKey, SignCert: c.SignCert, Formats: c.Format, Out: c.Out, Revision: c.Revision, Stack: c.Stack,
-		Jobs: c.Jobs, Cache: e.cache,
+		Jobs: c.Jobs, Cache: e.cache, Launcher: c.Launcher,
 	}, pipeline.NewStages(e.stderr))
 	if err != nil {
 		return err

@@ -149,6 +149,19 @@ func (c *Cache) Scratch(name string) (string, error) {
 	return tmp, nil
 }
 
+// ScratchNamed is Scratch with a name that the caller chooses, for work whose result would otherwise depend on the folder's
+// name. What a process that died left there is removed; the caller sees to it that nobody else uses the name.
+func (c *Cache) ScratchNamed(name string) (string, error) {
+	dir := filepath.Join(c.root, "scratch", name)
+	if err := os.RemoveAll(dir); err != nil {
+		return "", fmt.Errorf("scratch folder: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("scratch folder: %w", err)
+	}
+	return dir, nil
+}
+
 // scratchAge is how old a scratch folder is when whoever made it must be dead.
 const scratchAge = 48 * time.Hour
 

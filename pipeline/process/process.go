@@ -36,6 +36,9 @@ type Cmd struct {
 	Stdout io.Writer // gets a copy of standard output as it comes; nil: none
 	Stderr io.Writer // the same of standard error
 
+	// Slots is how many processors the program keeps busy, which it takes from the context's Budget while it runs; 0: none.
+	Slots int
+
 	// Limit bounds the bytes kept of each stream in Result: 0 is DefaultLimit, negative keeps nothing. What exceeds it
 	// is dropped from the front, so that the end, where errors stand, is kept.
 	Limit int
@@ -117,6 +120,11 @@ func Run(ctx context.Context, c Cmd) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return res, fmt.Errorf("program %q: %w", c.Path, context.Cause(ctx))
 	}
+	release, err := take(ctx, c.Slots)
+	if err != nil {
+		return res, fmt.Errorf("program %q: %w", c.Path, err)
+	}
+	defer release()
 	limit := c.Limit
 	if limit == 0 {
 		limit = DefaultLimit

@@ -24,8 +24,9 @@ type Object struct {
 }
 
 // sectionFlags give each function and datum a section of its own. Debug information, which kernels may be built without,
-// says how types are laid out; it does not change code.
-var sectionFlags = []string{"-ffunction-sections", "-fdata-sections", "-g"}
+// says how types are laid out; it does not change code. Without columns it is the same for source that was preprocessed
+// apart, as distcc and icecc do: macros lose their columns there.
+var sectionFlags = []string{"-ffunction-sections", "-fdata-sections", "-g", "-gno-column-info"}
 
 // Compile compiles a unit (an object as kbuild names it) with a section per function and datum: from the source as
 // shipped if files is empty (pre), otherwise with these files in the place of the tree's (post), by path relative to
@@ -38,16 +39,17 @@ func (t *Tree) Compile(ctx context.Context, unit string, files map[string][]byte
 	}
 	o := &Object{Unit: unit, Cmd: r.Command.Words, Kbuild: kbuild, Cached: true}
 	o.Source = r.source(t)
-	kind, key := "pre", r.key
+	kind, made := "pre", append(slices.Clone(sectionFlags), r.key)
 	if len(files) > 0 {
-		kind, key = "post", shortHash(append([]string{r.key}, flatten(files)...)...)
+		kind, made = "post", append(made, flatten(files)...)
 	}
+	key := shortHash(made...)
 	dir, err := t.cache.Dir(ctx, kind, key, func(ctx context.Context, dir string) error {
 		o.Cached = false
 		if err := t.units.checkGenerated(ctx, files); err != nil {
 			return err
 		}
-		return t.compile(ctx, r, files, filepath.Join(dir, objectName(unit)), &o.CC)
+		return t.compile(ctx, r, files, key, filepath.Join(dir, objectName(unit)), &o.CC)
 	})
 	if err != nil {
 		return nil, err
@@ -80,13 +82,19 @@ func flatten(files map[string][]byte) []string {
 	return parts
 }
 
-// compile runs the recorded command for out.
-func (t *Tree) compile(ctx context.Context, r *record, files map[string][]byte, out string, cost *Cost) error {
+// compile runs the recorded command for out. key names unit and files: under one name the same command has the same words,
+// by which ccache knows it again; who holds the lock of the cache entry is the only one to use the name.
+func (t *Tree) compile(ctx context.Context, r *record, files map[string][]byte, key, out string, cost *Cost) error {
 	if len(files) == 0 {
 		_, err := t.cc(ctx, r, r.Command.Words, t.Source, out, cost)
 		return err
 	}
-	return t.overlaid(files, r.folders(t), func(ov *overlay) ([]string, error) {
+	scratch, err := t.cache.ScratchNamed("overlay-" + key)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	return t.overlaidIn(scratch, files, r.folders(t), func(ov *overlay) ([]string, error) {
 		words := ov.words(r.Command.Words)
 		// Before the input, so that the last word stays the source file.
 		words = slices.Insert(words, len(words)-1, "-fdebug-prefix-map="+ov.dir+"="+t.Source)
@@ -141,6 +149,11 @@ func (t *Tree) overlaid(files map[string][]byte, own []string, run func(ov *over
 		return err
 	}
 	defer os.RemoveAll(scratch)
+	return t.overlaidIn(scratch, files, own, run)
+}
+
+// overlaidIn is overlaid, with the overlay in an empty folder of the caller's.
+func (t *Tree) overlaidIn(scratch string, files map[string][]byte, own []string, run func(ov *overlay) ([]string, error)) error {
 	ov, err := newOverlay(t.Source, filepath.Join(scratch, "src"), files)
 	if err != nil {
 		return err
@@ -181,16 +194,26 @@ func (t *Tree) cc(ctx context.Context, r *record, words []string, root, out stri
 	if filepath.Ext(r.Command.Input) != ".c" {
 		return nil, fmt.Errorf("unit %q: it is made from %q, which is no C source", r.Object, r.Command.Input)
 	}
-	return t.run(ctx, r.Object, moved(r.workdir, t.Source, root), append(words[:1:1], args...), root, out, cost)
+	words = append(words[:1:1], args...)
+	workdir := moved(r.workdir, t.Source, root)
+	if t.launcher != nil {
+		return t.launch(ctx, r.Object, workdir, words, root, out, cost)
+	}
+	return t.run(ctx, r.Object, workdir, words, root, out, cost)
 }
 
 // run runs a compiler's command, whose last word is the source file, with its outputs added.
 func (t *Tree) run(ctx context.Context, unit, workdir string, words []string, root, out string, cost *Cost) ([]string, error) {
+	return t.runBehind(ctx, nil, unit, workdir, words, root, out, cost)
+}
+
+// runBehind is run, with a launcher before the compiler unless that is nil.
+func (t *Tree) runBehind(ctx context.Context, l *launcher, unit, workdir string, words []string, root, out string, cost *Cost) ([]string, error) {
 	depfile := out + ".d"
 	defer os.Remove(depfile)
 	args := append([]string{"-Wp,-MMD," + depfile}, words[1:len(words)-1]...)
 	args = append(args, "-o", out, words[len(words)-1])
-	res, err := process.Run(ctx, process.Cmd{Path: words[0], Args: args, Dir: workdir, Root: t.root})
+	res, err := process.Run(ctx, l.before(process.Cmd{Path: words[0], Args: args, Dir: workdir, Root: t.root, Slots: 1}))
 	cost.add(res)
 	if err != nil {
 		return nil, t.buildError(unit, root, res, err)

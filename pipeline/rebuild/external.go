@@ -34,7 +34,7 @@ type external struct {
 //
 // Errors: *pkgfmt.InputError, *BuildError.
 func (t *Tree) External(ctx context.Context, src *source.Tree) (*Tree, error) {
-	x := &Tree{Object: t.Object, CC: t.CC, kernel: t.kernel, cache: t.cache, root: t.root, vars: t.vars, jobs: t.jobs}
+	x := &Tree{Object: t.Object, CC: t.CC, kernel: t.kernel, cache: t.cache, root: t.root, launcher: t.launcher, vars: t.vars, jobs: t.jobs}
 	x.Key = shortHash(t.Key, "external", src.ID)
 	dir, err := t.cache.Dir(ctx, "external", x.Key, func(ctx context.Context, dir string) error {
 		return x.buildExternal(ctx, src, dir)

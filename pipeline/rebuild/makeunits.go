@@ -41,7 +41,7 @@ func (t *prepared) makeUnits(ctx context.Context, obj string, units []string) (c
 	for _, dir := range folders {
 		args := []string{"-rR", "--no-print-directory", "-j" + strconv.Itoa(t.jobs), "-I", t.Source, "-f", filepath.Join(t.Source, "scripts/Makefile.build"), "obj=" + dir}
 		args = append(append(args, nested[dir]...), t.vars...)
-		res, err := process.Run(ctx, process.Cmd{Path: "make", Args: args, Dir: obj, Env: append(slices.Clone(t.env), "abs_objtree="+obj), Root: t.root})
+		res, err := process.Run(ctx, process.Cmd{Path: "make", Args: args, Dir: obj, Env: append(slices.Clone(t.env), "abs_objtree="+obj), Root: t.root, Slots: t.jobs})
 		cost.add(res)
 		if err != nil {
 			return cost, t.buildError(strings.Join(nested[dir], " "), obj, res, err)

@@ -261,7 +261,7 @@ func (t *prepared) tops() (wave []folder, libs map[string]bool) {
 // readFolder runs owner.mk for one folder.
 func (t *prepared) readFolder(ctx context.Context, dir, makefile, scratch string) (listing, error) {
 	args := []string{"-rR", "--no-print-directory", "-I", t.Source, "-f", makefile, "obj=" + dir, "scratch=" + scratch}
-	res, err := process.Run(ctx, process.Cmd{Path: "make", Args: append(args, t.vars...), Dir: t.Object, Env: t.env, Root: t.root})
+	res, err := process.Run(ctx, process.Cmd{Path: "make", Args: append(args, t.vars...), Dir: t.Object, Env: t.env, Root: t.root, Slots: 1})
 	var exit *process.ExitError
 	if errors.As(err, &exit) {
 		return listing{}, fmt.Errorf("folder %q: its Makefile cannot be read: %w", dir, err)

@@ -46,11 +46,12 @@ type Tree struct {
 
 	units unitSource
 
-	cache  *cache.Cache
-	kernel string        // the kernel's source folder
-	root   *process.Root // of the tools; nil: the machine's own
-	vars   []string
-	jobs   int
+	cache    *cache.Cache
+	kernel   string        // the kernel's source folder
+	root     *process.Root // of the tools; nil: the machine's own
+	launcher *launcher     // before the compiler of pre and post; nil: none
+	vars     []string
+	jobs     int
 }
 
 // unitSource is where a tree's units come from: kbuild is asked for each, or has left all of them.
@@ -289,7 +290,7 @@ func checkRelease(obj, release string) error {
 // make runs make with the tree's variables. extra are environment variables.
 func (t *Tree) make(ctx context.Context, extra []string, args ...string) (process.Result, error) {
 	all := append([]string{"-j" + strconv.Itoa(t.jobs)}, args...)
-	return process.Run(ctx, process.Cmd{Path: "make", Args: append(all, t.vars...), Env: process.Env(extra...), Root: t.root})
+	return process.Run(ctx, process.Cmd{Path: "make", Args: append(all, t.vars...), Env: process.Env(extra...), Root: t.root, Slots: t.jobs})
 }
 
 // buildError makes a *BuildError of a failed run of make or a compiler; other errors pass as they are. Paths below

@@ -110,8 +110,8 @@ func OpenModule(ctx context.Context, path string) (*Tree, error) {
 
 // KbuildPath says whether kbuild can work with a path.
 // Source: "source directory cannot contain spaces or colons", Makefile, v6.1. The other characters would have to be quoted
-// in recorded commands.
-func KbuildPath(path string) bool { return !strings.ContainsAny(path, " :\t\n'\"\\$%#;&|<>()*?[]`") }
+// in recorded commands; -Wp, which names the file for dependencies in them, ends at a comma.
+func KbuildPath(path string) bool { return !strings.ContainsAny(path, " :,\t\n'\"\\$%#;&|<>()*?[]`") }
 
 // folderID is a sha256 over the names of all files and what their inodes say. Reading 80,000 files would take ten
 // seconds; this takes 0.3, and is as sound, since no content changes without the ctime of its inode. It is not the same on
