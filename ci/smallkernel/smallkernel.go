@@ -1,0 +1,188 @@
+// Package smallkernel builds a small, real kernel from the archive's source, with everything that livepatch and the VM
+// harness need: a finished build tree with its packages, as a packager's build leaves them.
+//
+// It is Debian 12's newest 6.1, configured by the file config, compiled by gcc-12 with O=. It is built once and kept in the
+// cache, by source, configuration and tools. Building it takes what ci/setup installs.
+package smallkernel
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"livesplice/ci/archive"
+	"livesplice/pipeline/cache"
+	"livesplice/pipeline/process"
+	"livesplice/pipeline/source"
+)
+
+// Kernel is the small kernel, built. All of it is shared: to be read only. CopyObject gives a tree to work in.
+type Kernel struct {
+	Release string // `uname -r`: "6.1.192-small"
+	Source  string // the source folder, unpacked from linux-source-6.1
+	Object  string // the O= folder after `make`: vmlinux, objects, .cmd files, modules.order; nobody has cleaned up
+	Config  string // the fragment that it is configured by
+
+	Image   string // linux-image .deb, made by `make bindeb-pkg`
+	Headers string // linux-headers .deb
+	RPM     string // kernel .rpm, made by `make binrpm-pkg` of the same tree: the same vmlinux
+}
+
+// recipe is part of the key of what is kept: it changes with what this package makes.
+const recipe = "smallkernel 1"
+
+const (
+	series   = "6.1"
+	compiler = "gcc-12"
+)
+
+//go:embed config
+var config []byte
+
+// BuildVars are make's variables of each build in the tree: the same ones give the same vmlinux, so that no packaging links
+// it anew with another time or number.
+//
+// Source: Documentation/kbuild/reproducible-builds.rst, v6.1.
+func BuildVars() []string {
+	return []string{"ARCH=x86_64", "CC=" + compiler, "HOSTCC=" + compiler, "KBUILD_BUILD_VERSION=1", "KBUILD_BUILD_USER=builder",
+		"KBUILD_BUILD_HOST=small", "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 12:00:00 UTC 2026", "KDEB_COMPRESS=gzip", "KDEB_CHANGELOG_DIST=bookworm"}
+}
+
+// Build builds the kernel, or finds it in the cache.
+func Build(ctx context.Context) (*Kernel, error) {
+	return build(ctx, "tree", makeAll)
+}
+
+// BuildInPlace is Build without O=: Source and Object are one folder. It is another build, and takes as long again.
+func BuildInPlace(ctx context.Context) (*Kernel, error) {
+	return build(ctx, "in-place", func(ctx context.Context, src, top string) error {
+		obj := filepath.Join(top, "obj")
+		if err := os.RemoveAll(obj); err != nil {
+			return err
+		}
+		// Hard links: kbuild writes new files only.
+		if _, err := process.Run(ctx, process.Cmd{Path: "cp", Args: []string{"-al", src, obj}}); err != nil {
+			return err
+		}
+		return makeAll(ctx, obj, top)
+	})
+}
+
+// build finds or makes the tree of a form ("tree", "in-place"). kbuild may write the names of folders into what it makes, so
+// it works where the tree stays; an entry of the cache says that it came to its end. A build that was stopped goes on.
+func build(ctx context.Context, form string, fill func(ctx context.Context, src, top string) error) (*Kernel, error) {
+	fail := func(err error) (*Kernel, error) { return nil, fmt.Errorf("small kernel: %w", err) }
+	c, err := cache.Open("")
+	if err != nil {
+		return fail(err)
+	}
+	src, err := openSource(ctx, c)
+	if err != nil {
+		return fail(err)
+	}
+	key, err := keyOf(ctx, src, form)
+	if err != nil {
+		return fail(err)
+	}
+	top := filepath.Join(c.Root(), "smallkernel-"+form, key)
+	made := func() (string, error) {
+		return c.Dir(ctx, "smallkernel", key, func(ctx context.Context, _ string) error {
+			if err := os.MkdirAll(top, 0o755); err != nil {
+				return err
+			}
+			return fill(ctx, src.Dir, top)
+		})
+	}
+	end, err := made()
+	if _, serr := os.Stat(filepath.Join(top, "obj", "vmlinux")); err == nil && serr != nil { // the tree alone was removed
+		if err = os.RemoveAll(end); err == nil {
+			_, err = made()
+		}
+	}
+	if err != nil {
+		return fail(err)
+	}
+	k := &Kernel{Source: src.Dir, Object: filepath.Join(top, "obj"), Config: string(config)}
+	if form == "in-place" {
+		k.Source = k.Object
+	}
+	if err := k.find(top); err != nil {
+		return fail(err)
+	}
+	return k, nil
+}
+
+func openSource(ctx context.Context, c *cache.Cache) (*source.Tree, error) {
+	kernels, err := archive.Kernels(ctx, series)
+	if err != nil {
+		return nil, err
+	}
+	newest := kernels[len(kernels)-1]
+	path, err := archive.FetchPackage(ctx, "linux-source-"+series, newest.Version)
+	if err != nil {
+		return nil, err
+	}
+	return source.Open(ctx, c, path)
+}
+
+// keyOf names what the build depends on.
+func keyOf(ctx context.Context, src *source.Tree, form string) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%q\n%s\n", recipe, form, src.ID, src.Dir, BuildVars(), config)
+	for _, program := range []string{compiler, "ld", "as", "make", "rpmbuild", "dpkg-deb"} {
+		res, err := process.Run(ctx, process.Cmd{Path: program, Args: []string{"--version"}})
+		if err != nil {
+			return "", err
+		}
+		h.Write(res.Stdout)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:32], nil
+}
+
+// find fills in what the build has made.
+func (k *Kernel) find(top string) error {
+	release, err := os.ReadFile(filepath.Join(k.Object, "include/config/kernel.release"))
+	if err != nil {
+		return err
+	}
+	k.Release = strings.TrimSpace(string(release))
+	for _, w := range []struct {
+		to      *string
+		pattern string
+	}{
+		{&k.Image, "linux-image-" + k.Release + "_*.deb"},
+		{&k.Headers, "linux-headers-" + k.Release + "_*.deb"},
+		{&k.RPM, "rpm/RPMS/x86_64/kernel-6*.rpm"},
+	} {
+		found, err := filepath.Glob(filepath.Join(top, w.pattern))
+		if err != nil || len(found) != 1 {
+			return fmt.Errorf("folder %q: %d files %s, want one", top, len(found), w.pattern)
+		}
+		*w.to = found[0]
+	}
+	return nil
+}
+
+// Make runs make in a build folder of the kernel, its own or a copy, with the variables of its build.
+func (k *Kernel) Make(ctx context.Context, object string, args ...string) (process.Result, error) {
+	words := []string{"-j" + strconv.Itoa(runtime.NumCPU())}
+	if object != k.Source {
+		words = append(words, "-C", k.Source, "O="+object)
+	} else {
+		words = append(words, "-C", object)
+	}
+	return process.Run(ctx, process.Cmd{Path: "make", Args: append(append(words, BuildVars()...), args...)})
+}
+
+// CopyObject copies the build folder to dir, which does not exist, with all times kept: make finds nothing to do there.
+func (k *Kernel) CopyObject(ctx context.Context, dir string) error {
+	_, err := process.Run(ctx, process.Cmd{Path: "cp", Args: []string{"-a", "--reflink=auto", k.Object, dir}})
+	return err
+}
