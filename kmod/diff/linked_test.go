@@ -75,6 +75,16 @@ func TestLinked(t *testing.T) {
 	if it := r.Post.Items[indexOf(t, r, "state", 1)]; r.PreOf(it) != nil {
 		t.Errorf("the only %q of post is taken for one of two of pre", it.Name)
 	}
+	if r, err = diff.Compare("linked.c", linked(t, linkedA), pre, diff.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= 2; n++ {
+		for _, name := range []string{"state", "same"} {
+			if it := r.Post.Items[indexOf(t, r, name, n)]; r.PreOf(it) != nil {
+				t.Errorf("one of two %q of post is taken for the only one of pre", name)
+			}
+		}
+	}
 }
 
 // indexOf is the place in post's items of the n-th of a name.

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -154,6 +155,34 @@ func TestReadRefuses(t *testing.T) {
 	for n := 0; n < len(good); n += 7 {
 		if _, err := Read(good[:n]); err == nil {
 			t.Errorf("an object cut to %d of %d bytes was read without an error", n, len(good))
+		}
+	}
+}
+
+// TestReadRelocationBounds: a relocation begins in its section.
+func TestReadRelocationBounds(t *testing.T) {
+	for _, beyond := range []uint64{0, 1, 1 << 40} {
+		obj, err := Read(compile(t, source, "-O2"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := obj.Section(".text")
+		last := len(text.Rela.Relocs) - 1
+		for _, c := range []struct {
+			offset uint64
+			want   string
+		}{
+			{text.Size() - 1, ""},
+			{text.Size() + beyond, `".rela.text": entry ` + strconv.Itoa(last) + ": offset 0x" + strconv.FormatUint(text.Size()+beyond, 16) + " in a section of 0x" + strconv.FormatUint(text.Size(), 16) + " bytes"},
+		} {
+			text.Rela.Relocs[last].Offset = c.offset
+			data, err := obj.Write()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = Read(data); (err == nil) != (c.want == "") || err != nil && !strings.HasSuffix(err.Error(), c.want) {
+				t.Errorf("offset %#x: got %v, want %s", c.offset, err, c.want)
+			}
 		}
 	}
 }

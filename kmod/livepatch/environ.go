@@ -1,7 +1,6 @@
 package livepatch
 
 import (
-	"bufio"
 	"os"
 	"slices"
 	"strconv"
@@ -97,11 +96,16 @@ func (h *Host) availableMemory() (int64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
-		fields := strings.Fields(s.Text())
+	return memAvailable(text)
+}
+
+// memAvailable finds what availableMemory returns in the text of /proc/meminfo.
+func memAvailable(text string) (int64, bool) {
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
 		if len(fields) == 3 && fields[0] == "MemAvailable:" && fields[2] == "kB" {
-			kb, err := strconv.ParseInt(fields[1], 10, 64)
-			return kb << 10, err == nil
+			kb, err := strconv.ParseUint(fields[1], 10, 63-10) // bytes are to fit, too
+			return int64(kb) << 10, err == nil
 		}
 	}
 	return 0, false

@@ -203,12 +203,17 @@ func (h *Host) Modules() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return moduleNames(text), nil
+}
+
+// moduleNames takes the names out of the lines of /proc/modules, sorted.
+func moduleNames(text string) []string {
 	var names []string
 	for line := range strings.Lines(text) {
-		if name, _, ok := strings.Cut(line, " "); ok {
+		if name, _, ok := strings.Cut(line, " "); ok && name != "" {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	return names, nil
+	return names
 }

@@ -23,7 +23,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("BaseName(%q) = %q, want %q", name, got, want)
 		}
 	}
-	for name, want := range map[string]string{"f.cold": "f", "f.part.0.cold": "f.part.0", "f.cold.3": "f", "cold": "", "f.colder": ""} {
+	for name, want := range map[string]string{"f.cold": "f", "f.part.0.cold": "f.part.0", "f.cold.3": "f", "cold": "", ".cold": "", ".cold.3": "", "f.colder": ""} {
 		if got, ok := unit.ColdParent(name); got != want || ok != (want != "") {
 			t.Errorf("ColdParent(%q) = %q, %v, want %q", name, got, ok, want)
 		}
