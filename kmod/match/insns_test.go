@@ -41,7 +41,7 @@ func TestInstructions(t *testing.T) {
 		{"a reference in a nop", "nopl source(%rip); call source; ret", "nopl printk(%rip); call source; ret", "", "F none: refers to ADDR, which is not source"},
 		{"a call of itself", "3: nop; test %edi,%edi; call 3b; ret", "3: test %edi,%edi; call 3b; ret", "", "F instruction by name"},
 		{"a jump label as a nop, and other padding", "nop; inc %eax; 1: jmp 9f; inc %eax; 9: ret", "inc %eax; 1: .byte 0x66,0x90; inc %eax; 9: ret", label, "F instruction by name patched 1"},
-		{"a jump label as a longer nop over what follows", "1: jmp 9f; add %r8b,(%rax,%rax); 9: ret", "1: .byte 0x0f,0x1f,0x44,0,0; 9: ret", label, "F none: different code"},
+		{"a jump label as a longer nop over what follows", "1: jmp 9f; add %r8b,(%rax); 9: ret", "1: .byte 0x0f,0x1f,0x44,0,0; 9: ret", label, "F none: different code"},
 		{"a jump label that is no jump", "1: inc %eax; 9: ret", "1: .byte 0x66,0x90; 9: ret", label, "F none: different code"},
 		{"a jump label that is a nop of another length", "1: .byte 0x66,0x90; inc %eax; 9: ret", "1: .byte 0x0f,0x1f,0; inc %eax; 9: ret", label, "F none: different code"},
 		{"a jump label behind the end", "inc %eax; ret", "inc %eax; ret", beyond, "F strict by name"},
