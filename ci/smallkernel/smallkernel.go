@@ -23,7 +23,7 @@ import (
 	"livesplice/pipeline/source"
 )
 
-// Kernel is the small kernel, built. All of it is shared: to be read only. CopyObject gives a tree to work in.
+// Kernel is the small kernel, built. All of it is shared: to be read only.
 type Kernel struct {
 	Release string // `uname -r`: "6.1.192-small"
 	Source  string // the source folder, unpacked from linux-source-6.1
@@ -170,7 +170,7 @@ func (k *Kernel) find(top string) error {
 	return nil
 }
 
-// Make runs make in a build folder of the kernel, its own or a copy, with the variables of its build.
+// Make runs make in a build folder of the kernel, with the variables of its build.
 func (k *Kernel) Make(ctx context.Context, object string, args ...string) (process.Result, error) {
 	words := []string{"-j" + strconv.Itoa(runtime.NumCPU())}
 	if object != k.Source {
@@ -179,10 +179,4 @@ func (k *Kernel) Make(ctx context.Context, object string, args ...string) (proce
 		words = append(words, "-C", object)
 	}
 	return process.Run(ctx, process.Cmd{Path: "make", Args: append(append(words, BuildVars()...), args...)})
-}
-
-// CopyObject copies the build folder to dir, which does not exist, with all times kept: make finds nothing to do there.
-func (k *Kernel) CopyObject(ctx context.Context, dir string) error {
-	_, err := process.Run(ctx, process.Cmd{Path: "cp", Args: []string{"-a", "--reflink=auto", k.Object, dir}})
-	return err
 }

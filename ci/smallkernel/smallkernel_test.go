@@ -70,19 +70,3 @@ func TestPackages(t *testing.T) {
 		}
 	}
 }
-
-// TestCopy: in a copy of the tree make has nothing to compile.
-func TestCopy(t *testing.T) {
-	k := small(t)
-	dir := filepath.Join(t.TempDir(), "obj")
-	if err := k.CopyObject(t.Context(), dir); err != nil {
-		t.Fatal(err)
-	}
-	res, err := k.Make(t.Context(), dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if made := regexp.MustCompile(`(?m)^  (CC|LD|AS|HOSTCC) .*`).FindAllString(string(res.Stdout), -1); len(made) > 0 {
-		t.Errorf("make in a copy: %d steps, the first %q", len(made), made[0])
-	}
-}
