@@ -161,7 +161,8 @@ func (t *nameTable) expand(tokens *[256]string) ([]Symbol, error) {
 	all, from := text.String(), int32(0)
 	for i, end := range ends {
 		letter := all[from]
-		if letter|0x20 < 'a' || letter|0x20 > 'z' {
+		// nm has a '?' for symbols in sections that it cannot tell: __nosave_begin where nothing is in .data..nosave.
+		if (letter|0x20 < 'a' || letter|0x20 > 'z') && letter != '?' {
 			return nil, fmt.Errorf("symbol %d: type %q is no letter", i, letter)
 		}
 		symbols[i] = Symbol{Name: all[from+1 : end], Type: letter, Index: i}
