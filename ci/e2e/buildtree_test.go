@@ -145,7 +145,7 @@ func TestBuildTree(t *testing.T) {
 	if after := [2][32]byte{listing(t, k.Object), listing(t, k.Source)}; after != before {
 		t.Error("the build folder or the source changed")
 	}
-	folder, err := only(filepath.Join(out, "livesplice-*"))
+	folder, err := only(filepath.Join(out, "livesplice-????????"))
 	if err != nil {
 		t.Fatal(err)
 	}

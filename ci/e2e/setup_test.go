@@ -125,7 +125,7 @@ func (m *material) create(t *testing.T, extra ...string) update {
 	if u.rpm, err = only(filepath.Join(out, "*.rpm")); err != nil {
 		t.Fatal(err)
 	}
-	if u.folder, err = only(filepath.Join(out, "livesplice-*")); err != nil {
+	if u.folder, err = only(filepath.Join(out, "livesplice-????????")); err != nil {
 		t.Fatal(err)
 	}
 	u.id = strings.TrimPrefix(filepath.Base(u.folder), "livesplice-")
