@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -113,25 +112,36 @@ func newCreation(opts Options, stages *Stages) (*creation, error) {
 // Create turns patches into packages. Nothing is left in Options.Out when it fails. ExitCode tells what kind its
 // error is of; all refusals and all mismatches are in it at once.
 func Create(ctx context.Context, opts Options, stages *Stages) (*Result, error) {
-	if err := opts.check(); err != nil {
+	if err := opts.Check(); err != nil {
+		return nil, err
+	}
+	if err := probe(opts.Out); err != nil {
 		return nil, err
 	}
 	c, err := newCreation(opts, stages)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.run(ctx, slices.Concat(readingStages, makingStages)...); err != nil {
+	if err := c.run(ctx, readingStages...); err != nil {
+		return nil, err
+	}
+	return c.finish(ctx)
+}
+
+// finish makes the module of a prepared kernel, and the packages.
+func (c *creation) finish(ctx context.Context) (*Result, error) {
+	if err := c.run(ctx, makingStages...); err != nil {
 		return nil, err
 	}
 	var res *Result
-	err = stages.run("package", func() (text string, err error) {
+	err := c.stages.run("package", func() (text string, err error) {
 		res, text, err = c.output(ctx)
 		return text, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	res.Timings = stages.Timings()
+	res.Timings = c.stages.Timings()
 	return res, nil
 }
 

@@ -30,6 +30,12 @@ var ErrNoChange = errors.New("the patch changes no object code: nothing to updat
 // ErrNotBuilt is an ErrNoChange: this kernel is not built from any file that the patch touches.
 var ErrNotBuilt = fmt.Errorf("this kernel is not built from what the patch touches: %w", ErrNoChange)
 
+// coded is an error that stands for several, and has the exit code of the most serious one: *matrix.Unfinished.
+type coded interface {
+	error
+	ExitCode() int
+}
+
 // ExitCode is the exit code for what an operation returned.
 func ExitCode(err error) int {
 	var (
@@ -43,6 +49,7 @@ func ExitCode(err error) int {
 		compiler *rebuild.CompilerError
 		build    *rebuild.BuildError
 		failed   *verify.Failed
+		several  coded
 	)
 	switch {
 	case err == nil:
@@ -57,6 +64,8 @@ func ExitCode(err error) int {
 		return ExitMismatch
 	case errors.As(err, &build):
 		return ExitBuild
+	case errors.As(err, &several):
+		return several.ExitCode()
 	}
 	return ExitFault
 }

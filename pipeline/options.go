@@ -62,8 +62,8 @@ const (
 	maxDescription = 4096 // bytes
 )
 
-// check reports the first option that cannot be used.
-func (o *Options) check() error {
+// Check reports the first option that cannot be used, and puts Formats in order. Whether files are there is not looked at.
+func (o *Options) Check() error {
 	bad := func(thing, format string, args ...any) error {
 		return &kconfig.UsageError{Thing: thing, Reason: fmt.Sprintf(format, args...)}
 	}
@@ -121,7 +121,7 @@ func (o *Options) check() error {
 	}
 	slices.Sort(o.Formats)
 	o.Formats = slices.Compact(o.Formats)
-	return probe(o.Out)
+	return nil
 }
 
 // checkFormats says whether each format is one of those that can be written, and that there is one.

@@ -44,7 +44,7 @@ func TestOptionsCheck(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			o := good()
 			tc.change(&o)
-			err := o.check()
+			err := o.Check()
 			var usage *kconfig.UsageError
 			if tc.want == "" && err != nil || tc.want != "" && (!errors.As(err, &usage) || err.Error() != tc.want) {
 				t.Fatalf("got  %v\nwant %s", err, tc.want)

@@ -13,7 +13,7 @@ import (
 type Prepared struct{ ready creation }
 
 // Prepare reads kernel and source and lets kbuild prepare the tree. Of opts it takes what says which kernel it is:
-// Source, Kernel, DebugInfo and CC; and Jobs and Cache.
+// Source, Kernel, DebugInfo, CC and ToolchainRoot; and Jobs, Cache and Launcher.
 func Prepare(ctx context.Context, opts Options, stages *Stages) (*Prepared, error) {
 	c, err := newCreation(opts, stages)
 	if err != nil {

@@ -23,6 +23,7 @@ type cli struct {
 	Verify    verifyCmd    `cmd:"" help:"Boot the shipped kernel in a VM and try a package there: install, undo, apply, remove."`
 	Annotate  annotateCmd  `cmd:"" help:"Show what create found beside the code, in a CI system."`
 	Subscribe subscribeCmd `cmd:"" help:"Make the empty first revision of a kernel's update package."`
+	Matrix    matrixCmd    `cmd:"" help:"Make many fixes for many kernels, as a manifest lists them."`
 	Corpus    corpusCmd    `cmd:"" help:"Measure how many of the changes between two source versions can be spliced."`
 	Version   versionCmd   `cmd:"" help:"Print the version of livesplice."`
 

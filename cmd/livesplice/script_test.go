@@ -21,7 +21,7 @@ import (
 //
 //	$SOURCE $IMAGE $HEADERS $COMMON   its packages
 //	$RELEASE $VERSION                 its uname -r and its package version
-//	$NEW_HEADERS $NEW_SOURCE          packages of the archive's newest kernel
+//	$NEW_IMAGE $NEW_HEADERS $NEW_COMMON $NEW_SOURCE   packages of the archive's newest kernel
 //	$NEW_RELEASE $NEW_VERSION         what these are of
 //	$UNPACKED                         a folder with image and headers unpacked, on $WORK's file system; to be read only
 //	$PATCHES                          testdata/patches
@@ -49,7 +49,9 @@ const fixedIn = "6.1.192-1"
 type material struct {
 	kernel, newest archive.Kernel
 	files          archive.Files
+	newImage       string
 	newHeaders     string
+	newCommon      string
 	newSource      string
 	unpacked       string
 }
@@ -71,7 +73,7 @@ var shared = sync.OnceValues(func() (*material, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.newHeaders, m.newSource = newest.Headers, newest.Source
+	m.newImage, m.newHeaders, m.newCommon, m.newSource = newest.Image, newest.Headers, newest.HeadersCommon, newest.Source
 	if unpacked, err = os.MkdirTemp("", "livesplice-kernel-"); err != nil {
 		return nil, err
 	}
@@ -105,7 +107,7 @@ func TestScripts(t *testing.T) {
 			for name, value := range map[string]string{
 				"SOURCE": m.files.Source, "IMAGE": m.files.Image, "HEADERS": m.files.Headers, "COMMON": m.files.HeadersCommon,
 				"RELEASE": m.kernel.Release, "VERSION": m.kernel.Version,
-				"NEW_HEADERS": m.newHeaders, "NEW_SOURCE": m.newSource, "NEW_RELEASE": m.newest.Release, "NEW_VERSION": m.newest.Version,
+				"NEW_IMAGE": m.newImage, "NEW_COMMON": m.newCommon, "NEW_HEADERS": m.newHeaders, "NEW_SOURCE": m.newSource, "NEW_RELEASE": m.newest.Release, "NEW_VERSION": m.newest.Version,
 				"UNPACKED": m.unpacked, "PATCHES": patches, "XDG_CACHE_HOME": caches,
 			} {
 				env.Setenv(name, value)
@@ -113,7 +115,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"create": create, "exits": exits, "damage": damage, "cut": cut, "await": await, "lonely": lonely, "changed-source": changedSource,
+			"create": create, "exits": exits, "damage": damage, "cut": cut, "await": await, "lonely": lonely, "killed": killed, "changed-source": changedSource,
 		},
 	})
 }

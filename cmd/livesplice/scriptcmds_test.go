@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -121,6 +124,28 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return data
 	})
+}
+
+// killed N SEED ARGS... starts livesplice N times and kills it at a random moment, which the seed gives; a run that is faster
+// counts as well.
+func killed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: killed N SEED ARGS...")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	seed, err := strconv.ParseUint(args[1], 10, 64)
+	ts.Check(err)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for range n {
+		ctx, stop := context.WithTimeout(context.Background(), time.Duration(500+rng.IntN(3000))*time.Millisecond)
+		cmd := exec.CommandContext(ctx, "livesplice", args[2:]...) // the end of ctx is SIGKILL
+		cmd.Dir = ts.Getenv("WORK")
+		cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+ts.Getenv("XDG_CACHE_HOME"))
+		out, err := cmd.CombinedOutput()
+		ts.Logf("%v\n%s", err, out)
+		stop()
+	}
 }
 
 // await PATTERN waits until a file is there.

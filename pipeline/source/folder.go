@@ -117,11 +117,21 @@ func KbuildPath(path string) bool { return !strings.ContainsAny(path, " :,\t\n'\
 // seconds; this takes 0.3, and is as sound, since no content changes without the ctime of its inode. It is not the same on
 // another machine.
 func folderID(ctx context.Context, dir string) (string, error) {
+	return namedContent(ctx, dir, checkLink)
+}
+
+// FolderID names the content of any folder, as Tree.ID does that of a folder of source; what links lead to is not looked
+// at.
+func FolderID(ctx context.Context, dir string) (string, error) {
+	return namedContent(ctx, dir, func(string, string) error { return nil })
+}
+
+func namedContent(ctx context.Context, dir string, link func(dir, rel string) error) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n", dir)
 	err := walk(ctx, dir, func(rel string, info fs.FileInfo) error {
 		if info.Mode()&fs.ModeSymlink != 0 {
-			if err := checkLink(dir, rel); err != nil {
+			if err := link(dir, rel); err != nil {
 				return err
 			}
 		}
