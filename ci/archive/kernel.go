@@ -36,13 +36,9 @@ type Files struct {
 	Modules, Base string
 }
 
-// Kernel are the packages that livesplice is told of as --kernel.
+// Kernel are the packages that livesplice is told of as --kernel, those of a split image among them.
 func (f Files) Kernel() []string {
-	paths := []string{f.Image, f.Headers, f.HeadersCommon}
-	if f.Base != "" {
-		paths = append(paths, f.Base)
-	}
-	return paths
+	return append([]string{f.Image, f.Headers, f.HeadersCommon}, f.Parts()...)
 }
 
 // Parts are the packages that belong to a split image.
