@@ -185,3 +185,18 @@ func TestAppendedBytes(t *testing.T) {
 		t.Errorf("%d symbols, want 1000", len(im.Symbols()))
 	}
 }
+
+// nm has a '?' for symbols whose section it cannot tell, as __nosave_begin is in a kernel without anything between it and
+// __nosave_end.
+func TestSymbolOfNoKind(t *testing.T) {
+	k := testLayouts["6.1 x86_64"]
+	k.symbols = testSymbols(1000, false)
+	k.symbols[7].Type = '?'
+	im, err := Parse(k.build())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := im.Lookup(k.symbols[7].Name); len(got) == 0 || !slices.ContainsFunc(got, func(s Symbol) bool { return s.Type == '?' && s.Addr == k.symbols[7].Addr }) {
+		t.Errorf("%s: got %+v, want one of kind '?' at %#x", k.symbols[7].Name, got, k.symbols[7].Addr)
+	}
+}

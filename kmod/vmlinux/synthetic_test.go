@@ -102,7 +102,6 @@ func testSymbols(n int, perCPU bool) []Symbol {
 		{Name: "reset", Type: 't', Addr: testText + 0x20},
 		{Name: "reset", Type: 't', Addr: testText + 0x41},
 		{Name: "reset", Type: 'd', Addr: testBss + 0x40},
-		{Name: "__nosave_begin", Type: '?', Addr: testBss + 0x80}, // as nm gives it where no section of it is left
 	}
 	if perCPU {
 		all = append(all,
