@@ -189,7 +189,11 @@ func (b *usersBuilder) read(file string) error {
 	if err != nil {
 		return nil // another program's: a file that happens to have such a name
 	}
-	if want := folderTarget(file); path.Clean(c.Target) != want {
+	want := folderTarget(file)
+	if strings.HasSuffix(want, "/"+path.Clean(c.Target)) {
+		return nil // a copy of the file of another folder, as make bindeb-pkg leaves them in debian/linux-headers
+	}
+	if path.Clean(c.Target) != want {
 		return &pkgfmt.InputError{Path: name, Want: "the command of " + want, Got: "that of " + c.Target}
 	}
 	words := c.Deps
