@@ -21,7 +21,7 @@ import (
 
 // Config says what to boot. One of Image, or Vmlinuz with ModulesDir, must be given; the rest has defaults.
 type Config struct {
-	Image      string   // the kernel's package (.deb or .rpm) that has vmlinuz, or a folder with the kernel's packages unpacked
+	Image      string   // a package (.deb or .rpm) of the kernel, that with vmlinuz or another, or a folder with all of them unpacked
 	Parts      []string // more packages of the kernel: its modules, where these are apart
 	Vmlinuz    string   // kernel image, instead of Image
 	ModulesDir string   // "…/lib/modules/<release>", with Vmlinuz

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -140,7 +139,7 @@ func (r *rehearsal) available(ctx context.Context, k *pkgfmt.Kernel) ([]string, 
 
 // boot starts the machine and takes the update through all steps.
 func (r *rehearsal) boot(ctx context.Context, k *pkgfmt.Kernel, modules []string) error {
-	image, parts, err := bootable(ctx, r.options.Kernel, k)
+	kernel, err := bootable(r.options.Kernel)
 	if err != nil {
 		return err
 	}
@@ -152,7 +151,7 @@ func (r *rehearsal) boot(ctx context.Context, k *pkgfmt.Kernel, modules []string
 	defer stop()
 	var machine *vm.VM
 	err = r.step(ctx, "boot", k.Release, func(ctx context.Context) (err error) {
-		machine, err = vm.Start(ctx, vm.Config{Image: image, Parts: parts, Modules: modules, Memory: machineMemory, Timeout: life, Cache: r.options.Cache})
+		machine, err = vm.Start(ctx, vm.Config{Image: kernel[0], Parts: kernel[1:], Modules: modules, Memory: machineMemory, Timeout: life, Cache: r.options.Cache})
 		return err
 	})
 	if err != nil {
@@ -165,27 +164,12 @@ func (r *rehearsal) boot(ctx context.Context, k *pkgfmt.Kernel, modules []string
 
 const machineMemory = 2048 // MiB: the initramfs holds the target modules with all that they need
 
-// bootable tells the package with the kernel's image from the others.
-func bootable(ctx context.Context, paths []string, k *pkgfmt.Kernel) (image string, parts []string, err error) {
+// bootable are the kernel's packages as a machine takes them: it looks for the image in all of them, or in one folder.
+func bootable(paths []string) ([]string, error) {
 	for _, p := range paths {
-		if st, err := os.Stat(p); err == nil && st.IsDir() {
-			if len(paths) > 1 {
-				return "", nil, &kconfig.UsageError{Thing: `flag "--kernel"`, Reason: fmt.Sprintf("folder %q: give either one folder with all of the kernel's packages unpacked, or packages", p)}
-			}
-			return p, nil, nil
+		if st, err := os.Stat(p); err == nil && st.IsDir() && len(paths) > 1 {
+			return nil, &kconfig.UsageError{Thing: `flag "--kernel"`, Reason: fmt.Sprintf("folder %q: give either one folder with all of the kernel's packages unpacked, or packages", p)}
 		}
-		pkg, err := pkgfmt.Open(p)
-		if err != nil {
-			return "", nil, err
-		}
-		if pkg.Name == k.PackageName && image == "" {
-			image = p
-			continue
-		}
-		parts = append(parts, p)
 	}
-	if image == "" {
-		return "", nil, &pkgfmt.InputError{Path: strings.Join(paths, ", "), Want: "the package of a kernel's image"}
-	}
-	return image, slices.Compact(parts), nil
+	return paths, nil
 }
