@@ -122,10 +122,21 @@ func Create(ctx context.Context, opts Options, stages *Stages) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
+	defer c.close()
 	if err := c.run(ctx, readingStages...); err != nil {
 		return nil, err
 	}
 	return c.finish(ctx)
+}
+
+// close removes what the compilers left in scratch folders. An update does not fail for what cannot be removed.
+func (c *creation) close() {
+	if c.tree == nil {
+		return
+	}
+	if err := c.tree.Close(); err != nil {
+		c.stages.Note("scratch folder: %v", err)
+	}
 }
 
 // finish makes the module of a prepared kernel, and the packages.

@@ -20,12 +20,13 @@ func Prepare(ctx context.Context, opts Options, stages *Stages) (*Prepared, erro
 		return nil, err
 	}
 	if err := c.run(ctx, readingStages...); err != nil {
+		c.close()
 		return nil, err
 	}
 	return &Prepared{ready: *c}, nil
 }
 
-// Tree is the prepared tree.
+// Tree is the prepared tree, to be closed when no more updates are made.
 func (p *Prepared) Tree() *rebuild.Tree { return p.ready.tree }
 
 // Kernel names the shipped kernel: `uname -r`, the version of its package ("" if not known) and its build-id in hex.

@@ -55,6 +55,7 @@ func (f *figures) measure(ctx context.Context, o options) error {
 	if w.tree, err = rebuild.Prepare(ctx, c, src, k, rebuild.Options{CC: o.cc, Root: o.root}); err != nil {
 		return err
 	}
+	defer w.tree.Close()
 	all, err := w.tree.EveryUnit(ctx)
 	if err != nil {
 		return err

@@ -133,4 +133,7 @@ func (w *work) close() {
 	if w.results != nil {
 		w.results.close()
 	}
+	if w.tree != nil {
+		w.tree.Close() // what is not removed is in the way of nobody
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"livesplice/pipeline"
 	"livesplice/pipeline/cache"
 	"livesplice/pipeline/process"
+	"livesplice/pipeline/rebuild"
 )
 
 // Options are what `livesplice matrix` is told besides the manifest.
@@ -54,6 +55,8 @@ type work struct {
 	records []*Record // by cell; nil: to be done
 	state   []string
 	key     []string
+
+	trees []*rebuild.Tree // of the kernels so far, to be closed after the last cell
 
 	mu   sync.Mutex
 	done int // cells whose records are there
@@ -190,8 +193,13 @@ type task struct {
 
 // all does what is to be done: one goroutine prepares kernel after kernel and has kbuild say what it knows, the others take
 // the cells.
-func (w *work) all(ctx context.Context) error {
+func (w *work) all(ctx context.Context) (err error) {
 	queue := make(chan task)
+	defer func() {
+		for _, t := range w.trees {
+			err = errors.Join(err, t.Close())
+		}
+	}()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(queue)
@@ -242,6 +250,9 @@ func (w *work) feedKernel(ctx context.Context, k *Kernel, todo []int, queue chan
 	opts.Jobs, opts.Cache, opts.Launcher = w.opts.Jobs, w.opts.Cache, w.opts.Launcher
 	opts.SignKey, opts.SignCert = w.opts.SignKey, w.opts.SignCert
 	prepared, err := pipeline.Prepare(ctx, opts, pipeline.NewStages(w.opts.Log))
+	if err == nil {
+		w.trees = append(w.trees, prepared.Tree())
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -89,12 +89,7 @@ func (t *Tree) compile(ctx context.Context, r *record, files map[string][]byte, 
 		_, err := t.cc(ctx, r, r.Command.Words, t.Source, out, cost)
 		return err
 	}
-	scratch, err := t.cache.ScratchNamed("overlay-" + key)
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(scratch)
-	return t.overlaidIn(scratch, files, r.folders(t), func(ov *overlay) ([]string, error) {
+	return t.overlaid("overlay-"+key, files, r.folders(t), func(ov *overlay) ([]string, error) {
 		words := ov.words(r.Command.Words)
 		// Before the input, so that the last word stays the source file.
 		words = slices.Insert(words, len(words)-1, "-fdebug-prefix-map="+ov.dir+"="+t.Source)
@@ -139,45 +134,6 @@ func (o *overlay) words(command []string) []string {
 		words[i] = moved(w, o.base, o.dir)
 	}
 	return words
-}
-
-// overlaid runs a compiler on an overlay of the source, again if it read files past the overlay. own are folders that are to
-// be real from the beginning; run returns the files that were read.
-func (t *Tree) overlaid(files map[string][]byte, own []string, run func(ov *overlay) ([]string, error)) error {
-	scratch, err := t.cache.Scratch("overlay")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(scratch)
-	return t.overlaidIn(scratch, files, own, run)
-}
-
-// overlaidIn is overlaid, with the overlay in an empty folder of the caller's.
-func (t *Tree) overlaidIn(scratch string, files map[string][]byte, own []string, run func(ov *overlay) ([]string, error)) error {
-	ov, err := newOverlay(t.Source, filepath.Join(scratch, "src"), files)
-	if err != nil {
-		return err
-	}
-	for _, dir := range own {
-		if err := ov.makeReal(dir); err != nil {
-			return err
-		}
-	}
-	for {
-		deps, err := run(ov)
-		if err != nil {
-			return err
-		}
-		dirs, err := ov.stale(deps)
-		if err != nil || len(dirs) == 0 {
-			return err
-		}
-		for _, d := range dirs { // each round makes at least one more folder real, so this ends
-			if err := ov.makeReal(d); err != nil {
-				return err
-			}
-		}
-	}
 }
 
 // moved replaces a folder's path in a word by another's, where it stands as a whole path.

@@ -42,7 +42,7 @@ func (t *Tree) Read(ctx context.Context, unit string, files map[string][]byte) (
 	if len(files) == 0 {
 		deps, err = run(root, r.Command.Words)
 	} else {
-		err = t.overlaid(files, r.folders(t), func(ov *overlay) ([]string, error) {
+		err = t.overlaid("", files, r.folders(t), func(ov *overlay) ([]string, error) {
 			root = ov.dir
 			deps, err = run(root, ov.words(r.Command.Words))
 			return deps, err

@@ -70,7 +70,7 @@ func (t *Tree) sameOffsets(ctx context.Context, unit string, inv invocation, fil
 	}
 	defer os.RemoveAll(scratch)
 	out := filepath.Join(scratch, "out.s")
-	err = t.overlaid(files, nil, func(ov *overlay) ([]string, error) {
+	err = t.overlaid("", files, nil, func(ov *overlay) ([]string, error) {
 		return t.run(ctx, unit, t.Object, ov.words(inv.Words), ov.dir, out, new(Cost))
 	})
 	if err != nil {

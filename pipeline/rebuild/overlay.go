@@ -1,6 +1,7 @@
 package rebuild
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +13,8 @@ import (
 )
 
 // overlay is a folder that looks like another one with some files changed: these files are real, and so are the
-// folders that lead to them; everything else is symbolic links into the other folder.
+// folders that lead to them; everything else is symbolic links into the other folder. One that was used may have more real
+// folders than its files need: what a compiler reads is the same.
 type overlay struct {
 	base, dir string
 	files     map[string][]byte // by path relative to base; nil: the file is gone
@@ -21,22 +23,76 @@ type overlay struct {
 
 // newOverlay makes the overlay of base in dir, which must not exist yet.
 func newOverlay(base, dir string, files map[string][]byte) (*overlay, error) {
-	o := &overlay{base: base, dir: dir, files: files, real: map[string]bool{}}
+	o := &overlay{base: base, dir: dir, real: map[string]bool{}}
+	return o, o.change(files)
+}
+
+// change puts other files in the place of those that were changed so far. An overlay for which it fails is of no more use.
+func (o *overlay) change(files map[string][]byte) error {
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if path == "" || !filepath.IsLocal(path) || filepath.Clean(path) != path {
-			return nil, fmt.Errorf("file %q: not a path inside the tree", path)
-		}
-		if err := o.makeReal(filepath.Dir(path)); err != nil {
-			return nil, err
-		}
-		if files[path] == nil {
-			continue
-		}
-		if err := os.WriteFile(filepath.Join(dir, path), files[path], 0o644); err != nil {
-			return nil, err
+			return fmt.Errorf("file %q: not a path inside the tree", path)
 		}
 	}
-	return o, nil
+	before := o.files
+	o.files = files
+	for _, path := range slices.Sorted(maps.Keys(before)) {
+		if _, still := files[path]; still {
+			continue
+		}
+		if err := o.put(path, nil); err != nil {
+			return err
+		}
+		if _, err := os.Lstat(filepath.Join(o.base, path)); errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if err := os.Symlink(filepath.Join(o.base, path), filepath.Join(o.dir, path)); err != nil {
+			return err
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if err := o.makeReal(filepath.Dir(path)); err != nil {
+			return err
+		}
+		if content, same := before[path]; same && (content == nil) == (files[path] == nil) && bytes.Equal(content, files[path]) {
+			continue
+		}
+		if err := o.put(path, files[path]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put makes a file of a real folder anew; nil takes it away. What had its name is never written to: it may be a link to the
+// tree's own file.
+func (o *overlay) put(path string, content []byte) error {
+	name := filepath.Join(o.dir, path)
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if content == nil {
+		return nil
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
+}
+
+// lasting says that every changed file is in a folder that the tree has: other files can take their place later without
+// leaving a folder that the tree lacks.
+func (o *overlay) lasting() bool {
+	for path := range o.files {
+		if !isFolder(filepath.Join(o.base, filepath.Dir(path))) {
+			return false
+		}
+	}
+	return true
 }
 
 // makeReal turns a folder, and those that lead to it, from links into folders of links.

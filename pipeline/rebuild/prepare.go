@@ -34,7 +34,8 @@ type Options struct {
 }
 
 // Tree is a source tree with a prepared build folder (make's O=). Neither is written to: everything that kbuild makes
-// comes to be in scratch folders. Its methods are safe for concurrent use, also by several processes.
+// comes to be in scratch folders, the last of which Close removes. Its methods are safe for concurrent use, also by several
+// processes.
 type Tree struct {
 	Source string // the source folder
 	Object string // the build folder, as `make modules_prepare` leaves it, with the shipped Module.symvers
@@ -52,6 +53,7 @@ type Tree struct {
 	launcher *launcher     // before the compiler of pre and post; nil: none
 	vars     []string
 	jobs     int
+	overlays overlays
 }
 
 // unitSource is where a tree's units come from: kbuild is asked for each, or has left all of them.

@@ -63,7 +63,7 @@ func (b *build) makeOnce(ctx context.Context, r *record, files map[string][]byte
 	if len(files) == 0 {
 		_, err = b.run(ctx, r.Object, r.workdir, words, b.Source, out, cost)
 	} else {
-		err = b.overlaid(files, r.folders(b.Tree), func(ov *overlay) ([]string, error) {
+		err = b.overlaid("", files, r.folders(b.Tree), func(ov *overlay) ([]string, error) {
 			return b.run(ctx, r.Object, moved(r.workdir, b.Source, ov.dir), ov.words(words), ov.dir, out, cost)
 		})
 	}
