@@ -13,6 +13,9 @@ GO ?= go
 # Debian's go does not fetch the version that go.mod names unless it is told to.
 GOTOOLCHAIN ?= auto
 export GOTOOLCHAIN
+# Tests of several kernels share one cache, which has more than livesplice keeps by default.
+LIVESPLICE_CACHE_SIZE ?= 0
+export LIVESPLICE_CACHE_SIZE
 export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 
 .PHONY: demo test packages bench corpus lint vet fuzz setup

@@ -103,6 +103,7 @@ func newCreation(opts Options, stages *Stages) (*creation, error) {
 	if c.cache, err = cache.Open(opts.Cache); err != nil {
 		return nil, err
 	}
+	c.cache.Note = stages.Note
 	if root := c.cache.Root(); !source.KbuildPath(root) {
 		return nil, &kconfig.UsageError{Thing: `flag "--cache"`, Reason: fmt.Sprintf("the path of folder %q has a character in it that kbuild cannot take", root)}
 	}

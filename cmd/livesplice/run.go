@@ -25,10 +25,12 @@ type cli struct {
 	Subscribe subscribeCmd `cmd:"" help:"Make the empty first revision of a kernel's update package."`
 	Matrix    matrixCmd    `cmd:"" help:"Make many fixes for many kernels, as a manifest lists them."`
 	Corpus    corpusCmd    `cmd:"" help:"Measure how many of the changes between two source versions can be spliced."`
+	CacheCmd  cacheCmd     `cmd:"" name:"cache" help:"Show what is kept between runs, or remove it."`
 	Version   versionCmd   `cmd:"" help:"Print the version of livesplice."`
 
 	Verbose bool   `short:"v" help:"Show the whole of an error: commands and logs of the kernel's build."`
 	Cache   string `placeholder:"DIR" help:"Folder for what is kept between runs (default: livesplice in the user's cache folder)."`
+	Size    size   `name:"cache-size" default:"20G" env:"LIVESPLICE_CACHE_SIZE" placeholder:"SIZE" help:"Bound of that folder, such as 500M or 20G: what was used longest ago is removed; 0: none (default: ${default})."`
 }
 
 const exitCodes = `Exit codes: 0 done; 1 our fault or the machine's; 2 usage; 3 the patch changes no object code; 4 refused: not safe to apply live; 5 source and shipped kernel do not match; 6 the kernel's own build failed.`
@@ -65,6 +67,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return pipeline.ExitUsage
 	}
 	err = kctx.Run(&env{ctx: ctx, stdout: out, stderr: stderr, cache: c.Cache})
+	trim(ctx, c.Cache, int64(c.Size), stderr)
 	if err == nil {
 		err = out.err
 	}

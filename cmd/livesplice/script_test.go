@@ -108,14 +108,14 @@ func TestScripts(t *testing.T) {
 				"SOURCE": m.files.Source, "IMAGE": m.files.Image, "HEADERS": m.files.Headers, "COMMON": m.files.HeadersCommon,
 				"RELEASE": m.kernel.Release, "VERSION": m.kernel.Version,
 				"NEW_IMAGE": m.newImage, "NEW_COMMON": m.newCommon, "NEW_HEADERS": m.newHeaders, "NEW_SOURCE": m.newSource, "NEW_RELEASE": m.newest.Release, "NEW_VERSION": m.newest.Version,
-				"UNPACKED": m.unpacked, "PATCHES": patches, "XDG_CACHE_HOME": caches,
+				"UNPACKED": m.unpacked, "PATCHES": patches, "XDG_CACHE_HOME": caches, "LIVESPLICE_CACHE_SIZE": "0",
 			} {
 				env.Setenv(name, value)
 			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"create": create, "exits": exits, "damage": damage, "cut": cut, "await": await, "lonely": lonely, "killed": killed, "changed-source": changedSource,
+			"create": create, "exits": exits, "damage": damage, "cut": cut, "await": await, "lonely": lonely, "spoil": spoil, "killed": killed, "changed-source": changedSource,
 		},
 	})
 }

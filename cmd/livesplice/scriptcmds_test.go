@@ -126,6 +126,49 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
+// spoil cut|empty|alter KIND damages the largest file of each entry of a kind in a cache; "alter" leaves its size and time. A
+// day later, so that it is found in large entries too.
+func spoil(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: spoil cut|empty|alter KIND")
+	}
+	entries, err := filepath.Glob(filepath.Join(ts.MkAbs(args[1]), "[0-9a-zA-Z]*"))
+	ts.Check(err)
+	if len(entries) == 0 {
+		ts.Fatalf("%s: no entries", args[1])
+	}
+	for _, e := range entries {
+		var largest string
+		var st os.FileInfo
+		ts.Check(filepath.WalkDir(e, func(path string, d os.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil && (st == nil || info.Size() > st.Size()) {
+				largest, st = path, info
+			}
+			return err
+		}))
+		switch args[0] {
+		case "cut":
+			ts.Check(os.Truncate(largest, st.Size()/2))
+		case "empty":
+			ts.Check(os.Truncate(largest, 0))
+		case "alter":
+			data, err := os.ReadFile(largest)
+			ts.Check(err)
+			data[len(data)/2] ^= 0x10
+			ts.Check(os.WriteFile(largest, data, 0o644))
+			ts.Check(os.Chtimes(largest, st.ModTime(), st.ModTime()))
+		default:
+			ts.Fatalf("spoil %s: want cut, empty or alter", args[0])
+		}
+		old := time.Now().Add(-25 * time.Hour)
+		ts.Check(os.Chtimes(filepath.Join(filepath.Dir(e), "."+filepath.Base(e)+".files"), old, old))
+	}
+}
+
 // killed N SEED ARGS... starts livesplice N times and kills it at a random moment, which the seed gives; a run that is faster
 // counts as well.
 func killed(ts *testscript.TestScript, neg bool, args []string) {

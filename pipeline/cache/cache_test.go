@@ -146,14 +146,16 @@ func TestKilledFill(t *testing.T) {
 func TestWaiterHeedsItsContext(t *testing.T) {
 	c := open(t)
 	filling, done := make(chan struct{}), make(chan struct{})
-	go func() {
+	var filler sync.WaitGroup
+	filler.Go(func() {
 		_, _ = c.Dir(context.Background(), "k", "a", func(context.Context, string) error {
 			close(filling)
 			<-done
 			return nil
 		})
-	}()
+	})
 	<-filling
+	defer filler.Wait()
 	defer close(done)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
@@ -228,6 +230,17 @@ func TestHashFile(t *testing.T) {
 		t.Errorf("memos %q, %v", memos, err)
 	}
 	check("a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9")
+	// A memo that was damaged is none, even if it has the form of one.
+	memo, err := os.ReadFile(memos[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"", "b" + string(memo[1:]), string(memo[:64]), string(memo[:64]) + " \n"} {
+		if err := os.WriteFile(memos[0], []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		check("a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9")
+	}
 	write("abc", mtime)
 	check("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
 

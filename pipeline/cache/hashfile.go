@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -15,8 +14,6 @@ import (
 
 // hashes remembers the sha256 of files by their identity, one small file each, so that concurrent runs need no lock.
 type hashes struct{ dir string }
-
-var sha256RE = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // settled is how old a file's last change must be before its hash is remembered: a younger file could still change
 // within the resolution of its timestamps.
@@ -36,15 +33,14 @@ func (c *Cache) HashFile(path string) (string, error) {
 	}
 	memo := filepath.Join(c.hashes.dir, id)
 	if b, err := os.ReadFile(memo); err == nil {
-		if sum := strings.TrimSpace(string(b)); sha256RE.MatchString(sum) {
+		if sum, _, _ := strings.Cut(string(b), " "); string(b) == memoText(id, sum) {
 			return sum, nil
 		}
 	}
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	sum, err := hashOf(f)
+	if err != nil {
 		return "", err
 	}
-	sum := hex.EncodeToString(h.Sum(nil))
 	after, _, err := identity(f)
 	if err != nil {
 		return "", err
@@ -53,13 +49,28 @@ func (c *Cache) HashFile(path string) (string, error) {
 		return "", fmt.Errorf("file %q: changed while it was read", path)
 	}
 	if time.Since(changed) > settled {
-		return sum, c.hashes.remember(memo, sum)
+		return sum, c.hashes.remember(memo, memoText(id, sum))
 	}
 	return sum, nil
 }
 
+// hashOf is the sha256 of what a file holds, in hex.
+func hashOf(f *os.File) (string, error) {
+	h := sha256.New()
+	// io.Copy would read 32 KB at a time, which costs more than the hash on machines with slow system calls.
+	if _, err := io.CopyBuffer(h, struct{ io.Reader }{f}, make([]byte, 1<<20)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// memoText is what a memo says: the sum, and one over it and what it is of, so that a damaged memo is none.
+func memoText(id, sum string) string {
+	return fmt.Sprintf("%s %x\n", sum, sha256.Sum256([]byte(id+" "+sum)))
+}
+
 // remember writes the memo in one step; a reader sees all of it or nothing.
-func (h hashes) remember(memo, sum string) error {
+func (h hashes) remember(memo, text string) error {
 	if err := os.MkdirAll(h.dir, 0o755); err != nil {
 		return err
 	}
@@ -68,7 +79,7 @@ func (h hashes) remember(memo, sum string) error {
 		return err
 	}
 	defer os.Remove(tmp.Name())
-	if _, err := tmp.WriteString(sum + "\n"); err != nil {
+	if _, err := tmp.WriteString(text); err != nil {
 		tmp.Close()
 		return err
 	}
