@@ -3,6 +3,7 @@ package diff
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"slices"
 
 	"livesplice/kmod/unit"
@@ -17,7 +18,8 @@ type comparer struct {
 	onlyLines map[*unit.Item]bool
 	// fresh remembers comparisons of unnamed data; an entry that is being computed counts as equal, which ends cycles.
 	fresh map[[2]*unit.Item]bool
-	depth int // of fresh data that refers to fresh data
+	equal [][2]*unit.Item // pairs that fresh has as equal, in the order in which they were begun
+	depth int             // of fresh data that refers to fresh data
 }
 
 // maxDepth bounds how far chains of unnamed data are followed. Those behind it count as different.
@@ -143,6 +145,8 @@ func (c *comparer) sameFresh(a, b *unit.Item) bool {
 	c.depth++
 	defer func() { c.depth-- }()
 	c.fresh[key] = true
+	begun := len(c.equal)
+	c.equal = append(c.equal, key)
 	same, err := c.content(a, b)
 	switch {
 	case !same && err == nil && SameTextButLines(a, b):
@@ -152,14 +156,41 @@ func (c *comparer) sameFresh(a, b *unit.Item) bool {
 	case unit.UbsanSite(a) && unit.UbsanSite(b):
 		same, err = c.sameUbsanSite(a, b)
 	}
-	c.fresh[key] = same && err == nil
-	return c.fresh[key]
+	if same && err == nil {
+		return true
+	}
+	// What was found equal since may be so only if these two are.
+	for _, k := range c.equal[begun:] {
+		delete(c.fresh, k)
+	}
+	c.equal = c.equal[:begun]
+	c.fresh[key] = false
+	return false
 }
 
-// sameDebugSite compares two struct _ddebug, which dynamic debug makes for each pr_debug(): the line in it is noise.
+// sameDebugSite compares two struct _ddebug, which dynamic debug makes for each pr_debug(): the line in it is noise. That takes
+// the first 18 bits behind four pointers; the flags, which say whether it prints from the beginning, and the class are in the
+// same word.
+//
+// Source: include/linux/dynamic_debug.h, v5.10, v6.1 and v7.2.
 func (c *comparer) sameDebugSite(pre, post *unit.Item) (bool, error) {
+	const at, lineBits = 4 * 8, 18
 	a, b, err := c.refs(pre, post)
-	return err == nil && pre.Size() == post.Size() && c.references(a, b), err
+	if err != nil || !c.references(a, b) {
+		return false, err
+	}
+	x, y := slices.Clone(pre.Bytes()), slices.Clone(post.Bytes())
+	if len(x) == len(y) && len(x) >= at+4 {
+		order := c.pre.Obj.Order()
+		line := uint32(1<<lineBits - 1)
+		if order == binary.BigEndian { // bit-fields begin at the highest bit
+			line <<= 32 - lineBits
+		}
+		for _, data := range [][]byte{x, y} {
+			order.PutUint32(data[at:], order.Uint32(data[at:])&^line)
+		}
+	}
+	return c.equalOutside(x, y, a), nil
 }
 
 // sameUbsanSite compares what two checks of UBSAN report with, their places in the source apart.

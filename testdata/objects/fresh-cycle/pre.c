@@ -1,0 +1,9 @@
+/* Copies that refer to each other: the first one changes, and with it what refers to it. */
+#include "../kernel.h"
+
+struct node { const struct node *to; int n; };
+static struct node _entry;
+static struct node _rs = { &_entry, 1 };
+static struct node _entry = { &_rs, 1 };
+int f(int n) { sink(&_entry); return source(n); }
+int g(int n) { sink(&_rs); return source(n); }
