@@ -16,9 +16,12 @@ const initialPIDNamespace = "pid:[4026531836]"
 // chroot, a container, the building of an image. It is empty on the machine
 // itself.
 func (h *Host) Elsewhere() string {
-	if ns, err := os.Readlink(h.path("proc/self/ns/pid")); err != nil {
+	// A kernel without CONFIG_PID_NS has the folder alone: fs/proc/namespaces.c, v6.1.
+	ns, err := os.Readlink(h.path("proc/self/ns/pid"))
+	switch {
+	case err != nil && !h.exists("proc/self/ns"):
 		return "no /proc is mounted: a chroot or the building of an image"
-	} else if ns != initialPIDNamespace {
+	case err == nil && ns != initialPIDNamespace:
 		return "this is a container: its PID namespace is not the machine's first"
 	}
 	for _, mark := range []string{".dockerenv", "run/.containerenv", "run/systemd/container"} {

@@ -269,6 +269,17 @@ func TestElsewhereIsPending(t *testing.T) {
 	}
 }
 
+// TestNoPIDNamespaces: a kernel without CONFIG_PID_NS has no /proc/self/ns/pid, and is changed as any other.
+func TestNoPIDNamespaces(t *testing.T) {
+	m := newMachine(t)
+	m.install("aaaaaaaa", 1, true)
+	if err := os.Remove(filepath.Join(m.Root, "proc/self/ns/pid")); err != nil {
+		t.Fatal(err)
+	}
+	m.reconcile(livepatch.ExitDone)
+	m.loaded("aaaaaaaa")
+}
+
 func relink(m *machine, rel, target string) {
 	path := filepath.Join(m.Root, rel)
 	if err := os.Remove(path); err != nil {
