@@ -35,6 +35,13 @@ func (a *attempt) compareInsns(it *unit.Item, addr uint64) *difference {
 			return d
 		}
 	}
+	d := a.labels(it, func(offset uint64) (uint64, bool) {
+		run, ok := w.runAt[offset]
+		return addr + run, ok
+	})
+	if d != nil {
+		return d
+	}
 	if d := w.branches(); d != nil {
 		return d
 	}
@@ -119,8 +126,8 @@ func (w *walk) step(refs *[]unit.Ref) *difference {
 // site says whether the instruction of pre is a jump label or the fentry call, which the kernel's build may turn into
 // a nop.
 func (w *walk) site(refs []unit.Ref) bool {
-	for _, off := range w.m.jumpLabels[w.it] {
-		if off == w.i {
+	for _, l := range w.m.jumpLabels[w.it] {
+		if l.offset == w.i {
 			return true
 		}
 	}

@@ -102,7 +102,10 @@ func (a *attempt) compare(it *unit.Item, addr uint64) *difference {
 			return d
 		}
 	}
-	return a.equal(it, want, have, at, it.Size(), patched)
+	if d := a.equal(it, want, have, at, it.Size(), patched); d != nil {
+		return d
+	}
+	return a.labels(it, func(offset uint64) (uint64, bool) { return addr + offset, true })
 }
 
 // sites are byte ranges that the kernel's build or boot rewrites.
@@ -133,9 +136,9 @@ func (a *attempt) selfPatched(it *unit.Item, want, have []byte, refs []unit.Ref)
 			a.relaxed++
 		}
 	}
-	for _, off := range a.m.jumpLabels[it] {
-		if off < uint64(len(want)) {
-			try(off)
+	for _, l := range a.m.jumpLabels[it] {
+		if l.offset < uint64(len(want)) {
+			try(l.offset)
 		}
 	}
 	if len(refs) > 0 && refs[0].External != nil && refs[0].External.Name == "__fentry__" && refs[0].Offset > 0 {

@@ -40,9 +40,10 @@ SECTIONS {
 	.rodata : { *(.rodata .rodata.*) }
 	.data : { *(.data) *(.data..read_mostly) *(.data.once) *(.data..L*) }
 	__bug_table : { *(__bug_table) }
+	__jump_table : { *(__jump_table) }
 	.bss : { *(.bss) }
 	.data..percpu 0 : { *(.data..percpu) }
-	/DISCARD/ : { *(__mcount_loc) *(.comment) *(.note*) *(__jump_table) }
+	/DISCARD/ : { *(__mcount_loc) *(.comment) *(.note*) }
 }
 `
 
@@ -173,6 +174,30 @@ func (im *image) Globals(name string) (out []vmlinux.Place) {
 	return out
 }
 
+func (im *image) JumpLabels() map[uint64]uint64 {
+	for i, s := range im.sections {
+		if s.Name == "__jump_table" {
+			return vmlinux.ParseJumpTable(s.Addr, im.data[i])
+		}
+	}
+	return nil
+}
+
+// jumpEntry is the address of a field of the only entry of __jump_table whose instruction is in the function at addr.
+func (im *image) jumpEntry(t *testing.T, addr, size, field uint64) uint64 {
+	t.Helper()
+	var found []uint64
+	for code, entry := range im.JumpLabels() {
+		if code-addr < size {
+			found = append(found, entry)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d jump labels at %#x", len(found), addr)
+	}
+	return found[0] + field
+}
+
 func (im *image) SymPos(s vmlinux.Symbol) int {
 	all := im.Lookup(s.Name)
 	if len(all) == 1 {
@@ -189,6 +214,16 @@ func (im *image) poke(t *testing.T, addr uint64, old, new string) {
 		t.Fatalf("at %#x: % x, want % x", addr, b, old)
 	}
 	copy(b, new)
+}
+
+// add adds to the 32 bits at an address.
+func (im *image) add(t *testing.T, addr uint64, n int64) {
+	t.Helper()
+	b, ok := im.Bytes(addr, 4)
+	if !ok {
+		t.Fatalf("no bytes at %#x", addr)
+	}
+	binary.LittleEndian.PutUint32(b, binary.LittleEndian.Uint32(b)+uint32(n))
 }
 
 // find gives the offset of bytes in a function, of which there must be one.

@@ -73,7 +73,7 @@ type matcher struct {
 	pre        *unit.Unit
 	run        Run
 	special    unit.Tables
-	jumpLabels map[*unit.Item][]uint64
+	jumpLabels map[*unit.Item][]label
 	functions  []*function
 	data       []*function // named data that refers to something
 	byItem     map[*unit.Item]*function
@@ -111,19 +111,6 @@ func Match(name string, pre *unit.Unit, run Run) (*Result, error) {
 	m.data = m.tables()
 	m.solve()
 	return m.result(), nil
-}
-
-// jumpLabels are the offsets of the instructions that __jump_table lists, by function.
-func jumpLabels(tables unit.Tables) map[*unit.Item][]uint64 {
-	out := map[*unit.Item][]uint64{}
-	for it, entries := range tables {
-		for _, e := range entries {
-			if off := e.Refs[0].ToOffset; e.Section.Name == "__jump_table" && off >= 0 {
-				out[it] = append(out[it], uint64(off))
-			}
-		}
-	}
-	return out
 }
 
 // locate gives the candidates of a function. It is empty for one whose candidates are being tried.

@@ -197,6 +197,14 @@ int overridden(int n) { return source(n) + 77; }
 		{"a jump label as a nop", func(t *testing.T, im *image) {
 			im.nop(t, im.find(t, im.files[":h"], 40, "\xeb"), 2)
 		}, replace("h strict by name", "h strict by name patched 1"), ""},
+		{"no jump label", func(t *testing.T, im *image) { im.add(t, im.jumpEntry(t, im.files[":h"], 40, 0), -1) },
+			replace("h strict by name", "h none: a jump label, of which the shipped binary has none there"), "a jump label, of which the shipped binary has none there"},
+		{"a jump label to another place", func(t *testing.T, im *image) { im.add(t, im.jumpEntry(t, im.files[":h"], 40, 4), 1) },
+			replace("h strict by name", "h none: ADDR refers to it, which is another place in the shipped function"), "another place in the shipped function at offset 0x18"},
+		{"a jump label of another key", func(t *testing.T, im *image) { im.add(t, im.jumpEntry(t, im.files[":h"], 40, 8), 16) },
+			replace("h strict by name", "h none: the jump label there refers to ADDR, which is not key"), `which is not key at offset 0x9: built from source: "jmp`},
+		{"a jump label that is taken from the beginning", func(t *testing.T, im *image) { im.add(t, im.jumpEntry(t, im.files[":h"], 40, 8), 1) },
+			replace("h strict by name", "h none: the jump label there refers to ADDR, which is not key"), "which is not key"},
 		{"the fentry call as a nop", func(t *testing.T, im *image) { im.nop(t, im.files[":f"], 5) },
 			replace("f strict by name", "f strict by name patched 1"), ""},
 		{"another call as a nop", func(t *testing.T, im *image) { im.nop(t, im.find(t, im.files[":g"]+5, 24, "\x81\xe8")+1, 5) },

@@ -38,6 +38,7 @@ type Image struct {
 	byName   map[string][]vmlinux.Symbol
 	byAddr   map[uint64][]vmlinux.Symbol
 	init     map[uint64]bool // addresses of symbols in .init sections
+	labels   map[uint64]uint64
 }
 
 type section struct {
@@ -69,6 +70,12 @@ func Parse(file []byte) (*Image, error) {
 		if err := im.relocate(&im.sections[i], a, place); err != nil {
 			return nil, fmt.Errorf("section %q: %w", im.sections[i].Name, err)
 		}
+		if s := im.sections[i]; s.Name == "__jump_table" {
+			im.labels = vmlinux.ParseJumpTable(s.addr, s.data)
+		}
+	}
+	if im.labels == nil {
+		im.labels = map[uint64]uint64{} // known to have none
 	}
 	return im, nil
 }
@@ -243,6 +250,10 @@ func (im *Image) Lookup(name string) []vmlinux.Symbol { return im.byName[name] }
 
 // At is every symbol at an address.
 func (im *Image) At(addr uint64) []vmlinux.Symbol { return im.byAddr[addr] }
+
+// JumpLabels gives the address of the entry of __jump_table for the address of each instruction that the table lists. It must
+// not be changed.
+func (im *Image) JumpLabels() map[uint64]uint64 { return im.labels }
 
 // SymPos is the position by which livepatch finds a symbol of this module: 0 when no other has its name, else its
 // 1-based rank in the module's symbol table. Symbols of .init sections count only while the module loads: a name that

@@ -30,8 +30,8 @@ func (im *Image) Export(name string) (Export, bool) {
 // gplOnly is KSYM_FLAG_GPL_ONLY of a byte in __kflagstab. Source: include/linux/module_symbol.h, v7.2.
 const gplOnly = 1
 
-// exportTable is the bytes of one of the export tables and their address; no bytes when the image has no such table.
-type exportTable struct {
+// linkerTable is the bytes of a table that the linker collects, and their address; no bytes when the image has no such table.
+type linkerTable struct {
 	name string
 	addr uint64
 	data []byte
@@ -40,24 +40,24 @@ type exportTable struct {
 // readExports reads __ksymtab and __ksymtab_gpl, or (7.2) one __ksymtab and in __kflagstab a byte of flags for each
 // entry. The other tables are 5.10's. Source: include/asm-generic/vmlinux.lds.h, v5.10, v6.1, v6.12, v7.2.
 func (im *Image) readExports() error {
-	for _, table := range []struct {
+	for _, kind := range []struct {
 		name string
 		gpl  bool
 	}{
 		{"__ksymtab", false}, {"__ksymtab_gpl", true},
 		{"__ksymtab_unused", false}, {"__ksymtab_unused_gpl", true}, {"__ksymtab_gpl_future", true},
 	} {
-		exports, err := im.readTable(im.exportTable(table.name))
+		exports, err := im.readTable(im.table(kind.name))
 		if err != nil {
 			return err
 		}
-		if table.name == "__ksymtab" {
-			if err := setFlags(exports, im.exportTable("__kflagstab").data); err != nil {
+		if kind.name == "__ksymtab" {
+			if err := setFlags(exports, im.table("__kflagstab").data); err != nil {
 				return err
 			}
 		}
 		for i := range exports {
-			exports[i].GPL = exports[i].GPL || table.gpl
+			exports[i].GPL = exports[i].GPL || kind.gpl
 		}
 		im.exports = append(im.exports, exports...)
 	}
@@ -84,27 +84,27 @@ func setFlags(exports []Export, flags []byte) error {
 	return nil
 }
 
-// exportTable is what lies between __start_<name> and __stop_<name>, or the section of that name where kallsyms does
+// table is what lies between __start_<name> and __stop_<name>, or the section of that name where kallsyms does
 // not know these symbols, for want of CONFIG_KALLSYMS_ALL.
-func (im *Image) exportTable(name string) exportTable {
+func (im *Image) table(name string) linkerTable {
 	start, stop := im.Lookup("__start_"+name), im.Lookup("__stop_"+name)
 	if len(start) == 1 && len(stop) == 1 && stop[0].Addr > start[0].Addr {
 		if data, ok := im.Bytes(start[0].Addr, stop[0].Addr-start[0].Addr); ok {
-			return exportTable{name, start[0].Addr, data}
+			return linkerTable{name, start[0].Addr, data}
 		}
 	}
 	s, ok := im.SectionByName(name)
 	if !ok {
-		return exportTable{name: name}
+		return linkerTable{name: name}
 	}
-	return exportTable{name, s.Addr, im.data(s)}
+	return linkerTable{name, s.Addr, im.data(s)}
 }
 
 // readTable reads an array of struct kernel_symbol: value, name and namespace. Under
 // CONFIG_HAVE_ARCH_PREL32_RELOCATIONS (x86_64, arm64, s390, ...) each is 32 bits to add to the field's own address, else
 // a 64-bit pointer. The table is of the one kind in which every entry makes sense.
 // Source: include/linux/export.h, v5.10, v6.1; include/linux/export-internal.h, v7.2.
-func (im *Image) readTable(t exportTable) ([]Export, error) {
+func (im *Image) readTable(t linkerTable) ([]Export, error) {
 	exports, err := im.readEntries(t, 4, func(place uint64, field []byte) uint64 {
 		offset := int32(binary.LittleEndian.Uint32(field))
 		if offset == 0 {
@@ -128,7 +128,7 @@ func (im *Image) readTable(t exportTable) ([]Export, error) {
 const maxNamespace = 4096
 
 // readEntries reads entries of three fields of so many bytes each, of which pointer makes an address.
-func (im *Image) readEntries(t exportTable, width int, pointer func(place uint64, field []byte) uint64) ([]Export, error) {
+func (im *Image) readEntries(t linkerTable, width int, pointer func(place uint64, field []byte) uint64) ([]Export, error) {
 	size := 3 * width
 	if len(t.data)%size != 0 {
 		return nil, fmt.Errorf("%d bytes are no multiple of %d", len(t.data), size)

@@ -27,6 +27,9 @@ type Image struct {
 	next     []int32  // by Symbol.Index: the next symbol of the same name, or -1
 	exports  []Export // by name
 
+	readJumpTable sync.Once
+	jumpLabels    map[uint64]uint64
+
 	readTypes sync.Once
 	structs   map[string]uint32 // sizes in bytes by tag
 }

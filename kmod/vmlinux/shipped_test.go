@@ -2,6 +2,7 @@ package vmlinux
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"os"
@@ -199,6 +200,37 @@ func readelf(t *testing.T, args ...string) string {
 }
 
 // The kernel itself is the oracle: /proc/kallsyms, booted without KASLR, is the table line by line.
+// TestJumpTable: each entry of the shipped table leads to code, from a jump or a nop to a place in code, and to the key that a
+// symbol covers. objtool and the linker have seen to that: a table read at the wrong place or in another form would not.
+func TestJumpTable(t *testing.T) {
+	_, _, k := shipped(t)
+	im := parseFile(t, k.Vmlinux)
+	start, stop := im.Lookup("__start___jump_table"), im.Lookup("__stop___jump_table")
+	labels := im.JumpLabels()
+	if len(start) != 1 || len(stop) != 1 || len(labels) < 5000 || uint64(len(labels)) != (stop[0].Addr-start[0].Addr)/16 {
+		t.Fatalf("%d labels between %v and %v", len(labels), start, stop)
+	}
+	for code, entry := range labels {
+		b, ok := im.Bytes(entry, 16)
+		if !ok {
+			t.Fatalf("entry %#x: no bytes", entry)
+		}
+		target := entry + 4 + uint64(int64(int32(binary.LittleEndian.Uint32(b[4:]))))
+		key := (entry + 8 + binary.LittleEndian.Uint64(b[8:])) &^ 3
+		for _, place := range []uint64{code, target} {
+			if s, ok := im.Section(place); !ok || !s.Exec {
+				t.Errorf("entry %#x: %#x is not in code", entry, place)
+			}
+		}
+		if op, ok := im.Bytes(code, 2); !ok || op[0] != 0xeb && op[0] != 0xe9 && string(op) != "\x66\x90" && string(op) != "\x0f\x1f" {
+			t.Errorf("entry %#x: % x at %#x is no jump and no nop", entry, op, code)
+		}
+		if _, _, ok := im.Covering(key); !ok {
+			t.Errorf("entry %#x: no symbol covers the key %#x", entry, key)
+		}
+	}
+}
+
 func TestKallsymsOfTheRunningKernel(t *testing.T) {
 	_, files, k := shipped(t)
 	im := parseFile(t, k.Vmlinux)
