@@ -36,6 +36,7 @@ type Cache struct {
 	mu    sync.Mutex
 	fills map[string]chan struct{} // by kind/key: holds a token while a goroutine of this process checks or fills
 	whole map[string]bool          // by kind/key: checked or filled by this Cache
+	same  map[string]bool          // files that Unchanged has looked at
 	sweep sync.Once
 
 	hashes hashes
@@ -58,7 +59,7 @@ func Open(dir string) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache folder %q: %w", dir, err)
 	}
-	return &Cache{root: dir, run: run, fills: map[string]chan struct{}{}, whole: map[string]bool{}, hashes: hashes{dir: filepath.Join(dir, "sha256")}}, nil
+	return &Cache{root: dir, run: run, fills: map[string]chan struct{}{}, whole: map[string]bool{}, same: map[string]bool{}, hashes: hashes{dir: filepath.Join(dir, "sha256")}}, nil
 }
 
 // Used is the cache in dir as Open gives it, if this process has opened it before; nil otherwise.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,6 +35,7 @@ const hashedSize = 16 << 20
 
 // An entry of more names than manyNames, such as the source of a kernel with its 95,000, takes seconds to look through. That
 // is done when it was not done for checkAge, or not since the machine was started, of which the manifest's mtime tells.
+// Unchanged looks at single files of it in between.
 const (
 	manyNames = 1000
 	checkAge  = 24 * time.Hour
@@ -154,13 +156,11 @@ func describe(dir string) ([]byte, error) {
 	for _, one := range all {
 		switch {
 		case one.info != nil:
-			sum := fmt.Sprintf("@%d", one.info.ModTime().Unix())
-			if content <= hashedSize {
-				if sum, err = hashNamed(filepath.Join(dir, one.path)); err != nil {
-					return nil, err
-				}
+			line, err := lineOf(filepath.Join(dir, one.path), one.path, one.info, content <= hashedSize)
+			if err != nil {
+				return nil, err
 			}
-			text = fmt.Appendf(text, "file %o %d %s %q\n", one.info.Mode().Perm(), one.info.Size(), sum, one.path)
+			text = append(append(text, line...), '\n')
 		case one.kind == fs.ModeSymlink:
 			text = fmt.Appendf(text, "link %q %q\n", one.to, one.path)
 		case one.kind.IsDir():
@@ -170,6 +170,18 @@ func describe(dir string) ([]byte, error) {
 		}
 	}
 	return text, nil
+}
+
+// lineOf is the line of a regular file, without its end: hashed, or with the file's time.
+func lineOf(path, name string, info fs.FileInfo, hashed bool) (string, error) {
+	sum := "@" + strconv.FormatInt(info.ModTime().Unix(), 10)
+	if hashed {
+		var err error
+		if sum, err = hashNamed(path); err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("file %o %d %s %q", info.Mode().Perm(), info.Size(), sum, name), nil
 }
 
 func hashNamed(path string) (string, error) {

@@ -234,6 +234,54 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestUnchanged: files that were read are held against a manifest that was not looked at today.
+func TestUnchanged(t *testing.T) {
+	c := open(t)
+	for key, count := range map[string]int{"many": manyNames + 1, "few": 3} {
+		_, err := c.Dir(t.Context(), "k", key, func(_ context.Context, dir string) error {
+			if err := os.Mkdir(filepath.Join(dir, "sub"), 0o755); err != nil {
+				return err
+			}
+			for i := range count {
+				if err := os.WriteFile(filepath.Join(dir, "sub", fmt.Sprint(i)), []byte("text"), 0o644); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := func(rel string) string { return filepath.Join(c.Root(), "k", rel) }
+	elsewhere := filepath.Join(t.TempDir(), "k/many/sub/7")
+	whole := []string{file("many/sub/1"), file("many/sub/../sub/2"), file("many/new"), file("few/sub/1"), file("none/sub/1"), elsewhere, "relative", "/"}
+	if err := c.Unchanged(whole); err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, file("many/sub/7"), 2)
+	rewrite(t, file("few/sub/2"), 2)
+	if err := c.Unchanged([]string{file("many/sub/6"), file("few/sub/2")}); err != nil {
+		t.Errorf("files that are the same, and an entry that is looked at as a whole: %v", err)
+	}
+	err := c.Unchanged([]string{file("many/sub/8"), file("many/sub/7")})
+	if err == nil || !matches(`^cache entry ".*/k/many": damaged: was file 644 4 [0-9a-f]{64} "sub/7", is file 644 4 [0-9a-f]{64} "sub/7"; it is made again when livesplice is started again$`, err.Error()) {
+		t.Errorf("error %v", err)
+	}
+	if again, err := Open(c.Root()); err != nil || again.Has("k", "many") {
+		t.Errorf("the next process takes it for whole, %v", err)
+	}
+	if err := os.Remove(file("many/sub/9")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Unchanged([]string{file("many/sub/9")}); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("a file that is gone: %v", err)
+	}
+	if err := c.Unchanged(whole); err != nil {
+		t.Errorf("files that were looked at before: %v", err)
+	}
+}
+
 // TestMany: an entry of many names is looked through once a day.
 func TestMany(t *testing.T) {
 	root := t.TempDir()

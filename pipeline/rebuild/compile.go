@@ -152,10 +152,20 @@ func (t *Tree) cc(ctx context.Context, r *record, words []string, root, out stri
 	}
 	words = append(words[:1:1], args...)
 	workdir := moved(r.workdir, t.Source, root)
+	run := t.run
 	if t.launcher != nil {
-		return t.launch(ctx, r.Object, workdir, words, root, out, cost)
+		run = t.launch
 	}
-	return t.run(ctx, r.Object, workdir, words, root, out, cost)
+	if deps, err = run(ctx, r.Object, workdir, words, root, out, cost); err != nil {
+		return nil, err
+	}
+	// What pre was made from is proven against the shipped kernel, whenever that was. If a header has changed since then, post
+	// would have more in it than the patch.
+	shipped := make([]string, len(deps))
+	for i, d := range deps {
+		shipped[i] = moved(d, root, t.Source)
+	}
+	return deps, t.cache.Unchanged(shipped)
 }
 
 // run runs a compiler's command, whose last word is the source file, with its outputs added.
