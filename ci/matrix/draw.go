@@ -30,7 +30,7 @@ type draw struct {
 }
 
 // fixes are so many files that differ from the later source in each kernel: those named in a file, in its order, or drawn by
-// chance among those that can be spliced alone in the first kernel. Their patches are written to patches/.
+// chance among those that can be spliced alone in the last kernel. Their patches are written to patches/.
 func (d *draw) fixes(ctx context.Context, n int, seed uint64, names string) ([]fix, error) {
 	c, err := cache.Open(d.cache)
 	if err != nil {
@@ -65,7 +65,7 @@ func (d *draw) files(ctx context.Context, sample int, seed uint64, names string)
 		text, err := os.ReadFile(names)
 		return strings.Fields(string(text)), true, err
 	}
-	k := d.kernels[0]
+	k := d.kernels[len(d.kernels)-1] // fewer files differ in a newer one
 	r, err := corpus.Run(ctx, corpus.Options{OldSource: k.files.Source, NewSource: d.later.files.Source, Kernel: k.files.Kernel(), Sample: sample, Seed: seed,
 		Out: filepath.Join(d.dir, "drawn"), Cache: d.cache, Log: d.log})
 	if err != nil {

@@ -137,23 +137,26 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestStart: only a run that was killed by us, or that came to its end, counts.
+// TestStart: only a run that was killed by us, or that left a summary, counts.
 func TestStart(t *testing.T) {
 	for _, tc := range []struct {
 		name, script string
 		after        time.Duration
 		killed, ok   bool
 	}{
-		{"to its end", "echo summary", 0, false, true},
-		{"with refusals", "echo summary; exit 4", 0, false, true},
-		{"a cell that was not usable", "echo summary; exit 2", 0, false, false},
+		{"to its end", "echo >summary.json; echo summary", 0, false, true},
+		{"with refusals", "echo >summary.json; echo summary; exit 4", 0, false, true},
+		{"without a summary", "echo summary; exit 2", 0, false, false},
 		{"killed", "exec sleep 60", 50 * time.Millisecond, true, true},
-		{"faster than the kill", "echo summary", time.Minute, false, true},
+		{"faster than the kill", "echo >summary.json; echo summary", time.Minute, false, true},
 		{"killed by somebody else", "kill -9 $$", 0, false, false},
 	} {
 		dir := t.TempDir()
 		w := &work{dir: dir, program: filepath.Join(dir, "program"), log: t.Output()}
-		if err := os.WriteFile(w.program, []byte("#!/bin/sh\n"+tc.script+"\n"), 0o755); err != nil {
+		if err := os.WriteFile(w.program, []byte("#!/bin/sh\ncd "+dir+"\n"+tc.script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "summary.json"), nil, 0o644); err != nil { // of a run before
 			t.Fatal(err)
 		}
 		text, killed, err := w.start(t.Context(), all, dir, tc.after)

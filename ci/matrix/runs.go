@@ -17,7 +17,6 @@ import (
 	"syscall"
 	"time"
 
-	"livesplice/pipeline"
 	"livesplice/pipeline/matrix"
 )
 
@@ -107,9 +106,13 @@ func (w *work) forget(results ...string) error {
 }
 
 // start runs livesplice matrix, and kills it some time after its start if that is not 0. Only livesplice itself is killed: the
-// compilers that it has started go on, as they do when somebody else kills it. What it prints counts if it came to its end
-// with a summary, whatever came of the cells.
+// compilers that it has started go on, as they do when somebody else kills it. A run that came to its end has left a summary;
+// whatever came of the cells, the result counts.
 func (w *work) start(ctx context.Context, manifest, out string, after time.Duration) (text []byte, killed bool, err error) {
+	summary := filepath.Join(out, "summary.json")
+	if err := os.Remove(summary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, false, err
+	}
 	cmd := exec.CommandContext(ctx, w.program, "--cache", w.cache, "matrix", filepath.Join(w.dir, manifest), "--out", out)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	var stdout bytes.Buffer
@@ -122,16 +125,17 @@ func (w *work) start(ctx context.Context, manifest, out string, after time.Durat
 		defer timer.Stop()
 	}
 	err = cmd.Wait()
-	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return nil, false, context.Cause(ctx)
-	case after > 0 && status.Signaled() && status.Signal() == syscall.SIGKILL:
-		return nil, true, nil
-	case status.Exited() && slices.Contains([]int{pipeline.ExitDone, pipeline.ExitNoChange, pipeline.ExitRefused}, status.ExitStatus()):
-		return stdout.Bytes(), false, nil
 	}
-	return nil, false, fmt.Errorf("livesplice matrix: %w", err)
+	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if after > 0 && status.Signaled() && status.Signal() == syscall.SIGKILL {
+		return nil, true, nil
+	}
+	if _, serr := os.Stat(summary); serr != nil || !status.Exited() {
+		return nil, false, fmt.Errorf("livesplice matrix: %w", errors.Join(err, serr))
+	}
+	return stdout.Bytes(), false, nil
 }
 
 // moments are the times after which runs are killed: together less than the whole takes, so that none comes to its end.
