@@ -2,6 +2,7 @@
 # make test      every test, those in VMs included
 # make packages  the .deb and .rpm of splicectl, in dist/
 # make bench     times and memory of an update, cold and warm
+# make bench-peers  the same beside a full build of the kernel, and kpatch-build where it is installed
 # make corpus    how many real changes splice, each update loaded in a VM; hours, goes on where it was stopped
 # make lint      gofmt, go vet and staticcheck
 # make fuzz      every fuzz target, FUZZTIME (60s) each
@@ -18,7 +19,7 @@ LIVESPLICE_CACHE_SIZE ?= 0
 export LIVESPLICE_CACHE_SIZE
 export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 
-.PHONY: demo test packages bench corpus lint vet fuzz setup
+.PHONY: demo test packages bench bench-peers corpus lint vet fuzz setup
 
 demo: setup
 	$(GO) run ./ci/demo
@@ -32,6 +33,9 @@ packages: setup
 
 bench: setup
 	$(GO) run ./ci/bench
+
+bench-peers: setup
+	$(GO) run ./ci/benchpeers
 
 corpus: setup
 	$(GO) run ./ci/corpus -out dist/corpus -doc docs/corpus.md
