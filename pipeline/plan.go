@@ -74,7 +74,6 @@ const (
 	codeLayout    diff.Code = "layout-changed"
 	codeEnum      diff.Code = "enum-changed"
 	codePrototype diff.Code = "prototype-changed"
-	codeMoved     diff.Code = "moved-definition"
 )
 
 // readPatches parses the patch files.

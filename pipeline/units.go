@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -190,8 +191,9 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 		return nil, err
 	}
 	for _, it := range r.NewGlobals() {
-		if len(run.Globals(it.Name)) > 0 {
-			r.Refusals = append(r.Refusals, diff.Refusal{Code: codeMoved, Unit: u.Source, Subject: it.Name, Source: r.Post.Source(it),
+		known := slices.ContainsFunc(r.Refusals, func(f diff.Refusal) bool { return f.Code == diff.MovedDefinition && f.Subject == it.Name })
+		if !known && len(run.Globals(it.Name)) > 0 {
+			r.Refusals = append(r.Refusals, diff.Refusal{Code: diff.MovedDefinition, Unit: u.Source, Subject: it.Name, Source: r.Post.Source(it),
 				Reason: "the shipped kernel has a definition of this name in another place, which the rest of it goes on using",
 				Remedy: "change that definition where it is"})
 		}

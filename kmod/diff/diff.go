@@ -122,6 +122,7 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 	if err := r.data(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	r.sameNames()
 	r.linesOnly()
 	r.Refusals.Sort()
 	return r, nil
