@@ -206,6 +206,8 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 		return idle(r), nil
 	}
 	w, err := finding.Look(r)
+	r.Pre.DropDebug(reader(pre.path))
+	r.Post.DropDebug(reader(post.path))
 	return &comparison{Result: r, warnings: w}, err
 }
 
@@ -221,6 +223,7 @@ func (c *creation) diffOptions(u PlannedUnit) diff.Options {
 
 // compiled is an object and what its debug information says.
 type compiled struct {
+	path  string
 	data  []byte
 	obj   *elfobj.Object
 	types *layout.Unit // after readTypes
@@ -247,11 +250,22 @@ func (c *creation) compile(ctx context.Context, u PlannedUnit, files map[string]
 	if err != nil {
 		return nil, err
 	}
-	r := &compiled{data: data}
+	r := &compiled{path: o.Path, data: data}
 	if r.obj, err = elfobj.Read(data); err != nil {
 		return nil, fmt.Errorf("object of %s: %w", u.Source, err)
 	}
 	return r, nil
+}
+
+// reader reads an object once more. It holds on to its path alone.
+func reader(path string) func() (*elfobj.Object, error) {
+	return func() (*elfobj.Object, error) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		return elfobj.Read(data)
+	}
 }
 
 // extract takes what changed out of each unit; after it, all refusals are known.

@@ -124,7 +124,11 @@ func (u *Unit) lineRows(base map[*elfobj.Section]uint64) ([]lineRow, error) {
 
 // debugInfo is the DWARF data of the object, code at the given addresses.
 func (u *Unit) debugInfo(base map[*elfobj.Section]uint64) (*dwarf.Data, error) {
-	section := func(name string) []byte { return u.relocated(u.Obj.Section(name), base) }
+	obj, base, err := u.debugObject(base)
+	if err != nil {
+		return nil, err
+	}
+	section := func(name string) []byte { return u.relocated(obj.Section(name), base) }
 	d, err := dwarf.New(section(".debug_abbrev"), nil, nil, section(".debug_info"), section(".debug_line"), nil, section(".debug_ranges"), section(".debug_str"))
 	if err != nil {
 		return nil, err

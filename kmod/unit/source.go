@@ -64,7 +64,11 @@ func (u *Unit) readSources() {
 }
 
 func (u *Unit) dwarf() (*dwarf.Data, error) {
-	raw, err := u.Obj.Write()
+	obj, _, err := u.debugObject(nil)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := obj.Write()
 	if err != nil {
 		return nil, err
 	}

@@ -61,9 +61,10 @@ type Unit struct {
 
 	bySection map[*elfobj.Section][]*Item
 	bySymbol  map[*elfobj.Symbol]*Item
-	lines     *lineTable        // nil until it is asked for
-	inlined   *inlineTable      // the same
-	sources   map[string]string // the same
+	lines     *lineTable                     // nil until it is asked for
+	inlined   *inlineTable                   // the same
+	sources   map[string]string              // the same
+	again     func() (*elfobj.Object, error) // after DropDebug
 	prefixes  map[*Item]uint64
 	// alternates and marks are sorted by place.
 	alternates map[*elfobj.Section][]span
