@@ -21,7 +21,7 @@ func matches(pattern, text string) bool { return regexp.MustCompile(pattern).Mat
 
 // The tests of Trim take several processes: a process keeps what it has used until it ends. Each role is one of them.
 const (
-	roleVar = "CACHE_TEST_ROLE" // "hold k1 k2": use these and wait for the end of standard input; "trim N"; "work SEED"
+	roleVar = "CACHE_TEST_ROLE" // "hold k1 k2": use these and wait for the end of standard input; "has k1 k2": ask for them; "trim N"; "work SEED"
 	rootVar = "CACHE_TEST_ROOT"
 )
 
@@ -43,9 +43,13 @@ func act(role []string) error {
 		return err
 	}
 	switch role[0] {
-	case "hold":
+	case "hold", "has":
 		for _, key := range role[1:] {
-			if err := use(c, key); err != nil {
+			if role[0] == "has" {
+				if !c.Has("k", key) {
+					return fmt.Errorf("Has says no of %s", key)
+				}
+			} else if err := use(c, key); err != nil {
 				return err
 			}
 		}
@@ -187,9 +191,15 @@ func TestTrimRemovesWhatWasUsedLongestAgo(t *testing.T) {
 }
 
 func TestTrimLeavesWhatIsInUse(t *testing.T) {
+	for _, how := range []string{"hold b", "has b"} {
+		t.Run(how, func(t *testing.T) { leavesWhatIsInUse(t, how) })
+	}
+}
+
+func leavesWhatIsInUse(t *testing.T, how string) {
 	root := t.TempDir()
 	play(t, root, "hold a b c")
-	holder := role(t, root, "hold b")
+	holder := role(t, root, how)
 	in, err := holder.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
