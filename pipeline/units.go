@@ -175,7 +175,8 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 	if r, err = c.confirmLines(ctx, u, pre, post, r); err != nil {
 		return nil, err
 	}
-	if len(r.Changes) == 0 && len(r.Refusals) == 0 {
+	names := r.NewNames()
+	if len(r.Changes) == 0 && len(r.Refusals) == 0 && len(names) == 0 {
 		return idle(r), nil
 	}
 	run, err := c.targets.run(ctx, u.Target)
@@ -190,10 +191,11 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 	if err := errors.Join(pre.readTypes(u), post.readTypes(u)); err != nil {
 		return nil, err
 	}
-	for _, it := range r.NewGlobals() {
-		known := slices.ContainsFunc(r.Refusals, func(f diff.Refusal) bool { return f.Code == diff.MovedDefinition && f.Subject == it.Name })
-		if !known && len(run.Globals(it.Name)) > 0 {
-			r.Refusals = append(r.Refusals, diff.Refusal{Code: diff.MovedDefinition, Unit: u.Source, Subject: it.Name, Source: r.Post.Source(it),
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		it := names[name]
+		known := slices.ContainsFunc(r.Refusals, func(f diff.Refusal) bool { return f.Code == diff.MovedDefinition && f.Subject == name })
+		if !known && len(run.Globals(name)) > 0 {
+			r.Refusals = append(r.Refusals, diff.Refusal{Code: diff.MovedDefinition, Unit: u.Source, Subject: name, Source: r.Post.Source(it),
 				Reason: "the shipped kernel has a definition of this name in another place, which the rest of it goes on using",
 				Remedy: "change that definition where it is"})
 		}

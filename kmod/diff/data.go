@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"debug/elf"
 	"fmt"
 	"strings"
@@ -133,6 +134,18 @@ func (r *Result) pairedDatum(pre, it *unit.Item, used bool) {
 			"keep the attributes of the datum, or give the new one another name")
 		return
 	}
+	if was, is := unit.KnownSection(pre.Section.Name).Fixed, unit.KnownSection(sec).Fixed; was != is {
+		r.change(it, Changed)
+		r.refusePost(DataChanged, it, fmt.Sprintf("existing data moved from %s to %s (%s), and the running kernel's copy stays where it is", pre.Section.Name, sec, cmp.Or(is, was)),
+			"keep the attributes of the datum, or give the new one another name")
+		return
+	}
+	if was, is := alignmentAlone(r.Pre, pre), alignmentAlone(r.Post, it); was > 0 && is > was {
+		r.change(it, Changed)
+		r.refusePost(DataChanged, it, fmt.Sprintf("alignment (%d to %d bytes) of existing data changed, and the running kernel's copy stays where it is", was, is),
+			"keep the attributes of the datum, or give the new one another name")
+		return
+	}
 	if same, err := r.cmp.content(pre, it); err == nil && same {
 		return
 	}
@@ -182,6 +195,15 @@ func (r *Result) removed(preUsed map[*unit.Item]bool) {
 			}
 		}
 	}
+}
+
+// alignmentAlone is the alignment of a datum in bytes, as its section says that holds nothing else; 0 in a section of several,
+// where it cannot be told.
+func alignmentAlone(u *unit.Unit, it *unit.Item) uint64 {
+	if it.Kind != unit.Datum || len(u.ItemsIn(it.Section)) != 1 {
+		return 0
+	}
+	return max(it.Section.Align, 1)
 }
 
 // storage says how the kernel keeps a datum at run time.

@@ -218,17 +218,22 @@ func (r *Result) functions() error {
 			}
 			if it.Parent == nil && !r.local[it] {
 				r.changed[it] = true
-				r.checkReplaceable(pre)
+				r.checkReplaceable(pre, it)
 			}
 		default:
 			r.Counts.Unchanged++
+			if r.neverRuns(pre) && !r.neverRuns(it) {
+				r.refuse(InitCode, pre, "it is in "+pre.Section.Name+", which the running kernel has freed or never had, and in "+it.Section.Name+" of the patched one, where later code can call it",
+					"leave this part to the next reboot: take it out of the patch")
+			}
 		}
 	}
 	return nil
 }
 
-// checkReplaceable refuses functions that livepatch cannot redirect.
-func (r *Result) checkReplaceable(pre *unit.Item) {
+// checkReplaceable refuses functions that livepatch cannot redirect, and those of which the patch says so: what must not be
+// traced would be called by the tracer.
+func (r *Result) checkReplaceable(pre, post *unit.Item) {
 	switch sec := pre.Section.Name; {
 	case strings.HasPrefix(sec, ".exit."):
 		r.refuse(ExitCode, pre, "code in "+sec+" of a module changed, which runs once, when the module is unloaded, and which ftrace cannot redirect",
@@ -236,14 +241,20 @@ func (r *Result) checkReplaceable(pre *unit.Item) {
 	case bootOnly(pre):
 		r.refuse(InitCode, pre, "code in "+sec+" changed, which a running kernel no longer executes or has freed",
 			"leave this part to the next reboot: take it out of the patch, or carry it by a hook")
-	case sec == ".noinstr.text" || sec == ".entry.text" || sec == ".cpuidle.text" && !r.hasFentry(pre):
+	case sec == ".noinstr.text" || sec == ".entry.text" || sec == ".cpuidle.text" && !r.hasFentry(r.Pre, pre):
 		r.refuse(NoInstr, pre, "the function is in "+sec+", where tracing and so livepatch are not allowed",
 			"change its callers instead, or reboot into a fixed kernel")
 	case pre.Weak():
 		r.refuse(WeakFunction, pre, "the function is weak: another definition may be the one in the kernel",
 			"patch the definition that the kernel uses")
-	case !r.hasFentry(pre):
+	case strings.HasPrefix(post.Section.Name, ".noinstr.text"):
+		r.refuse(NoInstr, pre, "the patch puts the function into "+post.Section.Name+", where tracing is not allowed, and livepatch would redirect it by tracing the one that is not there",
+			"change its callers instead, or reboot into a fixed kernel")
+	case !r.hasFentry(r.Pre, pre):
 		r.refuse(NoFentry, pre, "the function has no fentry call (notrace), so livepatch cannot redirect it",
+			"change its callers instead, or reboot into a fixed kernel")
+	case !r.hasFentry(r.Post, post):
+		r.refuse(NoFentry, pre, "the patch takes the function's fentry call away (notrace), and livepatch would redirect it by tracing it all the more",
 			"change its callers instead, or reboot into a fixed kernel")
 	}
 }

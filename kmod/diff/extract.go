@@ -54,7 +54,7 @@ type Names struct {
 // Extract makes the object that an update carries for this unit. What cannot be carried is returned as Refusals.
 func (r *Result) Extract(names Names) (*Extract, error) {
 	x := &extractor{Result: r, prefix: names.Prefix, lateName: names.Late, out: &elfobj.Object{Machine: r.Post.Obj.Machine, BigEndian: r.Post.Obj.BigEndian, OSABI: r.Post.Obj.OSABI, Flags: r.Post.Obj.Flags},
-		placed: map[*unit.Item]*elfobj.Symbol{}, sections: map[string]*elfobj.Section{}, needs: map[string]*elfobj.Symbol{}, entryAt: map[entryKey]uint64{}, labels: map[*unit.Item]*elfobj.Symbol{}, defined: map[string]bool{}}
+		placed: map[*unit.Item]*elfobj.Symbol{}, sections: map[string]*elfobj.Section{}, needs: map[needed]*elfobj.Symbol{}, entryAt: map[entryKey]uint64{}, labels: map[*unit.Item]*elfobj.Symbol{}, defined: map[string]bool{}}
 	x.ext = &Extract{Unit: r.Unit, Obj: x.out}
 	x.include()
 	if x.loadRuntimeConstants() {
@@ -106,7 +106,7 @@ type extractor struct {
 	sections map[string]*elfobj.Section    // of out, for data that shares them
 	entryAt  map[entryKey]uint64
 	labels   map[*unit.Item]*elfobj.Symbol // of unnamed items, where a section's symbol does not tell them
-	needs    map[string]*elfobj.Symbol     // by what they stand for
+	needs    map[needed]*elfobj.Symbol     // by what they stand for
 	defined  map[string]bool               // names that out uses already
 	refusals Refusals
 }
@@ -156,6 +156,26 @@ func (r *Result) NewGlobals() []*unit.Item {
 	for _, it := range r.Post.Items {
 		if r.PreOf(it) == nil && it.Global() && carriedSection(it) == "" && bootTable(it.Section.Name) == "" {
 			out = append(out, it)
+		}
+	}
+	return out
+}
+
+// NewNames are the names by which other units can refer to functions and data of post, and could not to those of pre: those of
+// NewGlobals, and new ones of what is there already, such as an alias or the name of a function that was static.
+func (r *Result) NewNames() map[string]*unit.Item {
+	was := map[string]bool{}
+	for _, it := range r.Pre.Items {
+		for _, y := range it.Syms {
+			was[y.Name] = was[y.Name] || y.Bind != elf.STB_LOCAL
+		}
+	}
+	out := map[string]*unit.Item{}
+	for _, it := range r.Post.Items {
+		for _, y := range it.Syms {
+			if y.Bind != elf.STB_LOCAL && !was[y.Name] && carriedSection(it) == "" && bootTable(it.Section.Name) == "" {
+				out[y.Name] = it
+			}
 		}
 	}
 	return out

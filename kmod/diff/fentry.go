@@ -8,14 +8,14 @@ import (
 )
 
 // hasFentry says whether ftrace can redirect the function: by the call that it begins with, or by its entry in a table.
-func (r *Result) hasFentry(it *unit.Item) bool {
-	trace := r.Pre.Arch.Trace()
-	for _, e := range r.cmp.special[r.Pre][it] {
+func (r *Result) hasFentry(u *unit.Unit, it *unit.Item) bool {
+	trace := u.Arch.Trace()
+	for _, e := range r.cmp.special[u][it] {
 		if slices.Contains(trace.Tables, e.Section.Name) {
 			return true
 		}
 	}
-	refs, err := r.Pre.Refs(it)
+	refs, err := u.Refs(it)
 	if err != nil || trace.Call == "" {
 		return false
 	}
@@ -30,7 +30,7 @@ func (r *Result) hasFentry(it *unit.Item) bool {
 	return false
 }
 
-// replaceCallers deals with changed functions that ftrace cannot redirect. The kernel defines inline as notrace, so
+// replaceCallers deals with changed functions that ftrace cannot redirect, or must not any more. The kernel defines inline as notrace, so
 // that every inline function that the compiler did not inline is one, the body of each system call among them. When
 // all its uses are direct calls within the unit, its callers are replaced instead and call the new copy; this goes up
 // until each caller can be redirected. What remains is refused later, by checkReplaceable.
@@ -51,7 +51,7 @@ func (r *Result) replaceCallers(why map[*unit.Item]*Reason) error {
 		it := work[0]
 		work = work[1:]
 		pre := r.PreOf(it)
-		if it.Parent != nil || pre == nil || r.local[it] || r.hasFentry(pre) || !carriable(pre) || !carriable(it) || callers[it].taken {
+		if it.Parent != nil || pre == nil || r.local[it] || r.hasFentry(r.Pre, pre) && r.hasFentry(r.Post, it) || !carriable(pre) || !carriable(it) || callers[it].taken {
 			continue
 		}
 		r.local[it] = true

@@ -48,7 +48,9 @@ func Fresh(it *unit.Item) bool {
 			return sec == dynamicDebug // elsewhere it is a variable that happens to be called so
 		}
 		once := (sec == ".data.once" || sec == ".data..once") && base != onceDone
-		return once || freshNames[base] || it.Size() == 0 || base == compoundLiteral && !it.Writable()
+		// Macros are used in functions, whose static variables the compiler names anew; one of the whole unit that is called
+		// so keeps its name, and its state.
+		return base != it.Name && (once || freshNames[base]) || it.Size() == 0 || base == compoundLiteral && !it.Writable()
 	}
 	return false
 }

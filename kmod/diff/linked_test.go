@@ -2,8 +2,10 @@ package diff_test
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,5 +131,43 @@ long distant(long n) { return LOAD("small", n) + LOAD("large-100", n); }
 		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.function, err, c.want)
 		}
+	}
+}
+
+// TestLinkedCallees: two static functions of one name that changed code calls stay two.
+func TestLinkedCallees(t *testing.T) {
+	const a = "static noinline noclone int same(int n) { return source(n) + 1; }\nint first_a(int n) { return same(n) + 3; }\n"
+	const b = "static noinline noclone int same(int n) { return source(n) + 2; }\nint first_b(int n) { return same(n) + 3; }\n"
+	changed := strings.NewReplacer("same(n) + 3", "same(n) + 4")
+	r, err := diff.Compare("linked.c", linked(t, a, b), linked(t, changed.Replace(a), changed.Replace(b)), diff.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := r.Extract(diff.Names{Prefix: "u0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]uint64{}
+	for _, n := range x.Needs {
+		if n.Name == "same" {
+			got[n.Sym.Name] = n.Pre.Start
+		}
+	}
+	if len(got) != 2 || got["same..u0"] == got["same..u0.1"] {
+		t.Errorf("needs %v, want two functions of that name", got)
+	}
+}
+
+// TestNewNames: what other units can call by a name that is new, whether it was there or not.
+func TestNewNames(t *testing.T) {
+	const include = "#include \"kernel.h\"\n"
+	r, err := diff.Compare("unit.c",
+		objtest.Text(t, include+"static used int hook(int n) { return source(n); }\nint f(int n) { return source(n) + 1; }\n"),
+		objtest.Text(t, include+"int hook(int n) { return source(n); }\nint f(int n) { return source(n) + 1; }\nint g(int) __attribute__((__alias__(\"f\")));\nint h;\n"), diff.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Sorted(maps.Keys(r.NewNames())); !slices.Equal(got, []string{"g", "h", "hook"}) {
+		t.Errorf("new names %v", got)
 	}
 }

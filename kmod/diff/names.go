@@ -8,8 +8,8 @@ import (
 )
 
 // sameNames refuses global names that stand for something else than before, such as an alias of another function: whoever is
-// outside of the unit knows nothing but the name, and the running kernel goes on using what that stood for. Names of init code
-// are used no more.
+// outside of the unit knows nothing but the name, and the running kernel goes on using what that stood for. Names of init
+// code are used no more; that of a module's exit code is.
 func (r *Result) sameNames() {
 	was := map[string]*unit.Item{}
 	for _, it := range r.Pre.Items {
@@ -22,7 +22,7 @@ func (r *Result) sameNames() {
 	for _, it := range r.Post.Items {
 		for _, y := range it.Syms {
 			pre := was[y.Name]
-			if y.Bind == elf.STB_LOCAL || pre == nil || pre == r.PreOf(it) || bootOnly(pre) {
+			if y.Bind == elf.STB_LOCAL || pre == nil || pre == r.PreOf(it) || r.neverRuns(pre) {
 				continue
 			}
 			what := "another name of " + pre.Name

@@ -133,13 +133,16 @@ func (x *extractor) sameDistance(a, b *unit.Item) bool {
 	return p != nil && q != nil && p.Section == q.Section && q.Start-p.Start == b.Start-a.Start && !x.carried[a] && !x.carried[b]
 }
 
+// needed is a place outside the extract: an item of pre, or an external name.
+type needed struct {
+	pre  *unit.Item
+	name string
+}
+
 // need gives the undefined symbol for a place outside the extract. It keeps the place's own name where it can, since
 // objtool knows some functions by name.
 func (x *extractor) need(pre *unit.Item, name string, typ elf.SymType) *elfobj.Symbol {
-	key := "extern " + name
-	if pre != nil {
-		key = "item " + name
-	}
+	key := needed{pre, name}
 	if s := x.needs[key]; s != nil {
 		return s
 	}
@@ -152,6 +155,9 @@ func (x *extractor) need(pre *unit.Item, name string, typ elf.SymType) *elfobj.S
 		// Two units may have static functions of this name, two modules global ones: each needs a symbol of its own. And what
 		// modpost finds exported by a module, it would make the update depend on.
 		s.Name = fmt.Sprintf("%s..%s", lateName(late, name), x.prefix)
+		for n := 1; x.defined[s.Name]; n++ { // an object that was linked from several has static functions of one name
+			s.Name = fmt.Sprintf("%s..%s.%d", lateName(late, name), x.prefix, n)
+		}
 	}
 	x.defined[s.Name] = true
 	x.needs[key] = s

@@ -2,7 +2,7 @@
 #include "../kernel.h"
 
 struct node { const struct node *to; int n; };
-static struct node _entry;
+static struct node _entry __asm__("_entry.1"), _rs __asm__("_rs.2"); /* as of functions */
 static struct node _rs = { &_entry, 1 };
 static struct node _entry = { &_rs, 2 };
 int f(int n) { sink(&_entry); return source(n); }
