@@ -45,7 +45,7 @@ func hostPackage(ctx context.Context, o Options, format pkgfmt.Format, scratch s
 	if err != nil {
 		return "", err
 	}
-	spec := pkgfmt.HostSpec{Program: program, Version: "0", Arch: "amd64", Maintainer: pkgfmt.DefaultMaintainer, MTime: time.Unix(0, 0)}
+	spec := pkgfmt.HostSpec{Program: program, Version: "0", Arch: "amd64", Maintainer: pkgfmt.DefaultMaintainer, MTime: time.Unix(1, 0)}
 	return pkgfmt.EmitHost(ctx, spec, format, scratch)
 }
 
