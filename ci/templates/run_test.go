@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -37,18 +38,19 @@ func gitHubScript(t *testing.T) string {
 	return ""
 }
 
-// jenkinsScript is what the step sh is given.
+// jenkinsScript is what the step sh is given, in both of its calls.
 func jenkinsScript(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(jenkins)
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := strings.Split(string(text), "'''")
-	if len(parts) != 3 {
-		t.Fatalf("%s: %d parts by ''', want three", jenkins, len(parts))
+	create := regexp.MustCompile(`(?s)'''(.*?)'''`).FindSubmatch(text)
+	verify := regexp.MustCompile(`sh '(.*?)'`).FindSubmatch(text)
+	if create == nil || verify == nil {
+		t.Fatalf("%s: no commands", jenkins)
 	}
-	return parts[1]
+	return string(create[1]) + "\n" + string(verify[1])
 }
 
 // runner runs a script as both runners do, with a folder before PATH.
@@ -66,29 +68,41 @@ func runner(t *testing.T, dir, bin, script string) (stdout string, code int) {
 	return string(out), 0
 }
 
+// standIn writes a shell script livesplice.
+func standIn(t *testing.T, dir, script string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "livesplice"), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestExitCodes: with a stand-in that ends as livesplice can, annotations are made all the same, and the job's exit code is
 // the one that the file promises.
 func TestExitCodes(t *testing.T) {
 	bin := t.TempDir()
-	stand := "#!/bin/sh\ncase $1 in create) echo result; exit \"$(cat code)\" ;; annotate) echo \"annotated $(cat \"$4\") as $3\" ;; esac\n"
-	if err := os.WriteFile(filepath.Join(bin, "livesplice"), []byte(stand), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	standIn(t, bin, `case $1 in
+		create) echo result; exit "$(cat code)" ;;
+		annotate) echo "annotated $(cat "$4") as $3" ;;
+		verify) exit "$(cat verify)" ;;
+		esac`)
 	// GitLab takes 3 itself for a warning: allow_failure.
-	want := map[int][2]int{0: {0, 0}, 1: {1, 1}, 2: {2, 2}, 3: {3, 0}, 4: {4, 4}, 5: {5, 5}, 6: {6, 6}}
-	for code, codes := range want {
+	for _, tt := range []struct{ create, verify, gitlab, github int }{
+		{0, 0, 0, 0}, {0, 4, 4, 4}, {0, 1, 1, 1}, {1, 9, 1, 1}, {2, 9, 2, 2}, {3, 9, 3, 0}, {4, 9, 4, 4}, {5, 9, 5, 5}, {6, 9, 6, 6},
+	} {
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "code"), fmt.Append(nil, code), 0o644); err != nil {
-			t.Fatal(err)
+		for name, code := range map[string]int{"code": tt.create, "verify": tt.verify} {
+			if err := os.WriteFile(filepath.Join(dir, name), fmt.Append(nil, code), 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
 		_, got := runner(t, dir, bin, gitLabScript(t))
 		report, err := os.ReadFile(filepath.Join(dir, "codequality.json"))
-		if err != nil || got != codes[0] || string(report) != "annotated result as gitlab\n" {
-			t.Errorf("GitLab: create ended with %d: the job with %d, want %d; %v, report %q", code, got, codes[0], err, report)
+		if err != nil || got != tt.gitlab || string(report) != "annotated result as gitlab\n" {
+			t.Errorf("GitLab: create ended with %d, verify with %d: the job with %d, want %d; %v, report %q", tt.create, tt.verify, got, tt.gitlab, err, report)
 		}
 		out, got := runner(t, dir, bin, gitHubScript(t))
-		if got != codes[1] || out != "annotated result as github\n" {
-			t.Errorf("GitHub: create ended with %d: the job with %d, want %d; output %q", code, got, codes[1], out)
+		if got != tt.github || out != "annotated result as github\n" {
+			t.Errorf("GitHub: create ended with %d, verify with %d: the job with %d, want %d; output %q", tt.create, tt.verify, got, tt.github, out)
 		}
 	}
 }
@@ -146,17 +160,36 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tt := range []struct{ name, script, stdout, report string }{
-		{"gitlab", gitLabScript(t), "", "[]"}, // no findings
-		{"github", gitHubScript(t), "", ""},
-		{"jenkins", jenkinsScript(t), "", ""},
+	// verify itself, which ci/e2e tests, is only called for another kernel's package: it ends before it starts a machine.
+	k, err := smallkernel.Build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	standIn(t, bin, `real="`+livesplice(t)+`/livesplice"
+		[ "$1" = verify ] || exec "$real" "$@"
+		echo "$*" >verified
+		rm kernel/*; ln -s "`+k.Image+`" kernel
+		"$real" "$1" "$2" "$3" "$4" kernel/*.deb 2>message || [ $? = 5 ]`)
+	verified := "verify --junit verify.xml dist/linux-livesplice-" + kernel.Release + "_1_amd64.deb kernel/" + strings.Join(
+		[]string{filepath.Base(f.Headers), filepath.Base(f.HeadersCommon), filepath.Base(f.Image)}, " kernel/") + "\n"
+	for _, tt := range []struct{ name, script, report string }{
+		{"gitlab", gitLabScript(t), "[]"}, // no findings
+		{"github", gitHubScript(t), ""},
+		{"jenkins", jenkinsScript(t), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			good(t, "coreutils", "sh", "-ec", `cd "$1"; mkdir kernel source patches; ln -s "$2" "$3" "$4" kernel; ln -s "$5" source; ln -s "$6" patches`, "sh",
 				dir, f.Image, f.Headers, f.HeadersCommon, f.Source, patch)
-			if out, code := runner(t, dir, livesplice(t), tt.script); code != 0 || out != tt.stdout {
-				t.Fatalf("exit code %d, output %q, want %q", code, out, tt.stdout)
+			out, code := runner(t, dir, bin, tt.script)
+			if code != 0 {
+				t.Fatalf("exit code %d\n%s", code, out)
+			}
+			for name, want := range map[string]string{"verified": verified, "message": "an update of kernel " + kernel.Release, "verify.xml": "<testsuite "} {
+				if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.Contains(string(got), want) {
+					t.Errorf("%s: %v, %q, want %q", name, err, got, want)
+				}
 			}
 			text, err := os.ReadFile(filepath.Join(dir, "result.json"))
 			if err != nil {

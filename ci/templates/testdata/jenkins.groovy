@@ -4,7 +4,7 @@
 // stand-ins; a name that is none of declarative Pipeline's, or of a step that is used here, is an error.
 abstract class Steps extends Script {
     static final sections = ['pipeline', 'agent', 'options', 'stages', 'stage', 'steps', 'script', 'post', 'always']
-    static final values = ['label', 'timeout', 'archiveArtifacts']
+    static final values = ['label', 'timeout', 'junit', 'archiveArtifacts']
 
     def methodMissing(String name, args) {
         if (name in sections) {
@@ -18,6 +18,9 @@ abstract class Steps extends Script {
         assert how.returnStatus && how.script.contains('livesplice create --json')
         binding.code
     }
+
+    // Without returnStatus a command that fails ends the build.
+    def sh(String script) { assert binding.code == 0 && script.contains('livesplice verify --junit') }
 
     def unstable(message) { binding.currentBuild.result = 'UNSTABLE' }
 
