@@ -90,6 +90,16 @@ func (c *creation) compareShapes(ctx context.Context, u PlannedUnit, pre, post *
 	return nil
 }
 
+// compareVariables refuses variables of which new code takes for something else what old code left there.
+func (c *creation) compareVariables(u PlannedUnit, pre, post *compiled, r *diff.Result) {
+	for _, name := range r.KeptVariables() {
+		if ch, ok := layout.CompareVariable(pre.types, post.types, name); ok {
+			r.Refusals = append(r.Refusals, diff.Refusal{Code: codeLayout, Unit: u.Source, Subject: name,
+				Reason: ch.String() + "; the running kernel's variable keeps what it holds, as it is", Remedy: "keep the type, or give the new variable another name"})
+		}
+	}
+}
+
 // intersect gives those of the names that functions of an update have, in order.
 func intersect(names []string, r *diff.Result) []string {
 	brought := map[string]bool{}

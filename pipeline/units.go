@@ -203,6 +203,7 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 	if err := c.compareShapes(ctx, u, pre, post, r); err != nil {
 		return nil, err
 	}
+	c.compareVariables(u, pre, post, r)
 	c.comparePrototypes(u, pre, post, r)
 	if len(r.Replaced())+len(r.NewGlobals()) == 0 {
 		return idle(r), nil

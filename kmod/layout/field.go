@@ -30,37 +30,41 @@ func (u *Unit) Leaf(variable string, offset int64) (leaf Leaf, ok bool) {
 }
 
 // variable gives the type of a variable; nil if there is none or if it is not the only one of its name.
-func (u *Unit) variable(name string) dwarf.Type {
-	var found dwarf.Type
+func (u *Unit) variable(name string) (found dwarf.Type) {
+	if u.variables == nil {
+		u.variables = map[string][]dwarf.Offset{}
+		u.readVariables()
+	}
+	for _, off := range u.variables[name] {
+		t, err := u.data.Type(off)
+		if err != nil || found != nil && found.Common() != t.Common() {
+			return nil
+		}
+		found = t
+	}
+	return found
+}
+
+// readVariables finds the types of all variables that have a place, those of functions too.
+func (u *Unit) readVariables() {
 	r := u.data.Reader()
 	for {
 		e, err := r.Next()
 		if err != nil || e == nil {
-			return found
+			return
 		}
 		if e.Tag != dwarf.TagVariable {
 			continue // the children of functions follow: their static variables
 		}
 		_, placed := e.Val(dwarf.AttrLocation).([]byte)
 		off, typed := e.Val(dwarf.AttrType).(dwarf.Offset)
-		if n, _ := e.Val(dwarf.AttrName).(string); n == "" && placed {
-			if spec, ok := e.Val(dwarf.AttrSpecification).(dwarf.Offset); ok {
-				n, off, typed = u.declared(spec)
-			}
-			if n != name {
-				continue
-			}
-		} else if n != name || !placed {
-			continue
+		name, _ := e.Val(dwarf.AttrName).(string)
+		if spec, ok := e.Val(dwarf.AttrSpecification).(dwarf.Offset); ok && name == "" && placed {
+			name, off, typed = u.declared(spec)
 		}
-		if !typed {
-			continue
+		if name != "" && placed && typed {
+			u.variables[name] = append(u.variables[name], off)
 		}
-		t, err := u.data.Type(off)
-		if err != nil || found != nil && found.Common() != t.Common() {
-			return nil
-		}
-		found = t
 	}
 }
 

@@ -22,8 +22,9 @@ type Unit struct {
 	// Prototypes are the functions that the unit defines, by name.
 	Prototypes map[string]Prototype
 
-	data  *dwarf.Data
-	files []*dwarf.LineFile // of the compile unit that is being read
+	data      *dwarf.Data
+	files     []*dwarf.LineFile         // of the compile unit that is being read
+	variables map[string][]dwarf.Offset // types by name; nil until they are asked for
 }
 
 // Type is a struct or union.
