@@ -128,6 +128,12 @@ func (r *Result) pairedDatum(pre, it *unit.Item, used bool) {
 	if Fresh(it) && table == "" && (it.Kind == unit.Datum || used || ordinary(sec)) {
 		return // compared where it is referred to
 	}
+	if pre.Section.Name != sec && (table != "" || bootTable(pre.Section.Name) != "") {
+		r.change(it, Changed)
+		r.refuseEntry(r.Post, it, fmt.Sprintf("it moved from %s to %s, of which the kernel has read at least one already", pre.Section.Name, sec),
+			"take it out of the patch; it takes effect with the next reboot")
+		return
+	}
 	if was, is := storageOf(pre), storageOf(it); !is.fits(was) {
 		r.change(it, Changed)
 		r.refusePost(DataChanged, it, fmt.Sprintf("existing data moved from %s (%s) to %s (%s), and the running kernel's copy stays where it is", was, pre.Section.Name, is, sec),

@@ -123,6 +123,9 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	r.sameNames()
+	if err := r.removedCallers(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	r.linesOnly()
 	r.Refusals.Sort()
 	return r, nil

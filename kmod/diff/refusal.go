@@ -22,6 +22,7 @@ const (
 	UnknownSection  Code = "unknown-section"     // a section that is not known points into changed code
 	WeakFunction    Code = "weak-function"       // a weak function changed
 	MovedDefinition Code = "moved-definition"    // a global name stands for something else than before
+	RemovedCaller   Code = "removed-caller"      // a function that is gone is still called, and calls one that is replaced
 	NotExtractable  Code = "not-extractable"     // changed code refers to something that cannot be carried
 	ModuleKey       Code = "module-static-key"   // code branches on a static key of the module that it is in
 	UnknownCode     Code = "unknown-instruction" // code that cannot be decoded

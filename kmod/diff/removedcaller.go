@@ -1,0 +1,77 @@
+package diff
+
+import (
+	"fmt"
+	"slices"
+
+	"livesplice/kmod/unit"
+)
+
+// removedCallers refuses functions that the patch removes, that the running kernel goes on calling all the same, and that call
+// one that is replaced: a timer or a work item that was set up before the update holds the address of the old callback, a module
+// that of an old export. The old code would call the new one, perhaps with other arguments than that takes.
+func (r *Result) removedCallers() error {
+	taken, calls, err := r.removedUses()
+	if err != nil {
+		return err
+	}
+	for _, it := range r.WithoutExport() {
+		taken[it] = true
+	}
+	redirected := map[*unit.Item]bool{}
+	for it := range r.changed {
+		redirected[r.PreOf(it)] = true
+	}
+	for _, it := range r.Pre.Items {
+		if !taken[it] || it.Kind != unit.Function || it.Parent != nil || r.cmp.postOf[it] != nil || r.neverRuns(it) {
+			continue
+		}
+		if to := r.reaches(it, calls, redirected); to != nil {
+			r.refuse(RemovedCaller, it, fmt.Sprintf("the patch removes the function, and whoever has its address goes on calling it; it calls %s, which is replaced", to.Name),
+				"keep the function, under its name, or leave what it calls as it is and add another function")
+		}
+	}
+	return nil
+}
+
+// removedUses tells which functions of pre have their address taken by code or data, and which ones each function calls. Code that
+// has run for the last time counts: what it has handed out is still there.
+func (r *Result) removedUses() (taken map[*unit.Item]bool, calls map[*unit.Item][]*unit.Item, err error) {
+	taken, calls = map[*unit.Item]bool{}, map[*unit.Item][]*unit.Item{}
+	for _, it := range r.Pre.Items {
+		refs, err := r.Pre.Refs(it)
+		if err != nil {
+			return nil, nil, err
+		}
+		from := it
+		for from.Parent != nil {
+			from = from.Parent
+		}
+		for _, ref := range refs {
+			switch to := ref.To; {
+			case to == nil || to.Kind != unit.Function || to == from:
+			case it.Kind == unit.Function && ref.Direct:
+				calls[from] = append(calls[from], to)
+			case ref.ToOffset == 0 && bootTable(it.Section.Name) == "":
+				taken[to] = true
+			}
+		}
+	}
+	return taken, calls, nil
+}
+
+// reaches gives the replaced function that a removed one calls, itself or through others that are removed; nil for none.
+func (r *Result) reaches(it *unit.Item, calls map[*unit.Item][]*unit.Item, redirected map[*unit.Item]bool) *unit.Item {
+	seen := []*unit.Item{it}
+	for i := 0; i < len(seen); i++ {
+		for _, to := range calls[seen[i]] {
+			switch {
+			case redirected[to]:
+				return to
+			case r.cmp.postOf[to] == nil && !slices.Contains(seen, to):
+				seen = append(seen, to)
+			}
+		}
+	}
+	return nil
+}
