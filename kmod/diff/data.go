@@ -125,7 +125,7 @@ func leftOut(section string) string {
 func (r *Result) pairedDatum(pre, it *unit.Item, used bool) {
 	sec := it.Section.Name
 	table := bootTable(sec)
-	if Fresh(it) && table == "" && (it.Kind == unit.Datum || used || ordinary(sec)) {
+	if Fresh(it) && table == "" && (it.Kind == unit.Datum || used) {
 		return // compared where it is referred to
 	}
 	if pre.Section.Name != sec && (table != "" || bootTable(pre.Section.Name) != "") {
@@ -152,7 +152,8 @@ func (r *Result) pairedDatum(pre, it *unit.Item, used bool) {
 			"keep the attributes of the datum, or give the new one another name")
 		return
 	}
-	if same, err := r.cmp.content(pre, it); err == nil && same {
+	// As in functions, there are exceptions and jump labels in assembly of a C file.
+	if same, err := r.cmp.function(pre, it); err == nil && same {
 		return
 	}
 	r.change(it, Changed)
