@@ -17,5 +17,5 @@ define livesplice_after_build
 	mkdir -p $(livesplice_out)
 	debian/livesplice-after-build --build-tree debian/build/build_$(1) --out $(livesplice_out) --format deb \
 		$(if $(wildcard debian/livesplice/*.patch),--patches debian/livesplice) $$(sed 's,^\([^ ]*\) .*,../\1,' debian/files)
-	for p in $(livesplice_out)/*.deb; do cp "$$p" .. && dpkg-distaddfile "$${p##*/}" kernel optional; done
+	for p in $(livesplice_out)/*.deb; do cp "$$p" .. && dpkg-distaddfile "$${p##*/}" kernel optional || exit 1; done
 endef

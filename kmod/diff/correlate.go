@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"maps"
 	"slices"
 	"sort"
 	"strconv"
@@ -111,14 +112,7 @@ func (c *correlation) functionsByBase() {
 // pair would do harm: what only the order decides is marked ambiguous. The order is that of the source, and even equal
 // numbers do not tell that two blocks with a variable each were not exchanged.
 func (c *correlation) staticLocals() error {
-	preUsers, err := c.users(c.pre, func(it *unit.Item) *unit.Item { return it })
-	if err != nil {
-		return err
-	}
-	postUsers, err := c.users(c.post, func(it *unit.Item) *unit.Item { return c.preOf[it] })
-	if err != nil {
-		return err
-	}
+	preUsers, postUsers := c.users(numbered)
 	type group struct{ pre, post []*unit.Item }
 	groups, keys := map[string]*group{}, []string{}
 	add := func(key string) *group {
@@ -218,9 +212,15 @@ func byNumber(items []*unit.Item) {
 	sort.SliceStable(items, func(i, j int) bool { return number(items[i]) < number(items[j]) })
 }
 
-// users gives for each datum the functions that refer to it, as one string; split-off parts count as their function,
-// since the compiler moves code between them. identity maps a function to the one that names it on both sides.
-func (c *correlation) users(u *unit.Unit, identity func(*unit.Item) *unit.Item) (map[*unit.Item]string, error) {
+// users gives for each datum of pre and of post that which chooses the functions that refer to it, as one string; functions are
+// called by their names in pre.
+func (c *correlation) users(which func(*unit.Item) bool) (pre, post map[*unit.Item]string) {
+	return usersOf(c.pre, which, func(it *unit.Item) *unit.Item { return it }), usersOf(c.post, which, func(it *unit.Item) *unit.Item { return c.preOf[it] })
+}
+
+// usersOf is users of one side. Split-off parts count as their function, since the compiler moves code between them. identity maps
+// a function to the one that names it on both sides.
+func usersOf(u *unit.Unit, which func(*unit.Item) bool, identity func(*unit.Item) *unit.Item) map[*unit.Item]string {
 	sets := map[*unit.Item]map[string]bool{}
 	for _, it := range u.Items {
 		if it.Kind != unit.Function {
@@ -242,7 +242,7 @@ func (c *correlation) users(u *unit.Unit, identity func(*unit.Item) *unit.Item) 
 			name = name[:i]
 		}
 		for _, r := range refs {
-			if r.To != nil && numbered(r.To) {
+			if r.To != nil && which(r.To) {
 				if sets[r.To] == nil {
 					sets[r.To] = map[string]bool{}
 				}
@@ -252,14 +252,9 @@ func (c *correlation) users(u *unit.Unit, identity func(*unit.Item) *unit.Item) 
 	}
 	out := map[*unit.Item]string{}
 	for it, set := range sets {
-		names := make([]string, 0, len(set))
-		for n := range set {
-			names = append(names, n)
-		}
-		sort.Strings(names)
-		out[it] = strings.Join(names, ",")
+		out[it] = strings.Join(slices.Sorted(maps.Keys(set)), ",")
 	}
-	return out, nil
+	return out
 }
 
 // inOrder pairs items of a kind by key and by their order among the items with that key.

@@ -93,6 +93,10 @@ func (r *Result) newDatum(it *unit.Item, used bool) {
 	switch table, what := bootTable(sec), leftOut(sec); {
 	case what != "":
 		if it.Kind == unit.Datum || strings.HasPrefix(sec, "___ksymtab") {
+			if to := entryOf(r.Post, it); to != nil && r.PreOf(to) != nil {
+				r.note("%s: new %s for %s, left out until the next boot: the running kernel has %s as before, without it", sec, what, to.Name, to.Name)
+				return
+			}
 			r.note("%s: new %s, left out until the next boot: nothing that runs now can use it", sec, what)
 		}
 	case table != "":

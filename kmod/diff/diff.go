@@ -123,6 +123,7 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	r.sameNames()
+	r.renamedVariables()
 	if err := r.removedCallers(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -29,7 +29,9 @@ func (r *Result) removedCallers() error {
 		if to := r.reaches(it, calls, redirected); to != nil {
 			r.refuse(RemovedCaller, it, fmt.Sprintf("the patch removes the function, and whoever has its address goes on calling it; it calls %s, which is replaced", to.Name),
 				"keep the function, under its name, or leave what it calls as it is and add another function")
+			continue
 		}
+		r.note("function %s is gone from the source: whoever has its address, such as a timer or a work item, goes on running the shipped code", it.Name)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (a *attempt) compareInsns(it *unit.Item, addr uint64) *difference {
 			return d
 		}
 	}
-	d := a.labels(it, func(offset uint64) (uint64, bool) {
+	d := a.labels(it, addr, w.j, func(offset uint64) (uint64, bool) {
 		run, ok := w.runAt[offset]
 		return addr + run, ok
 	})

@@ -105,7 +105,7 @@ func (a *attempt) compare(it *unit.Item, addr uint64) *difference {
 	if d := a.equal(it, want, have, at, it.Size(), patched); d != nil {
 		return d
 	}
-	return a.labels(it, func(offset uint64) (uint64, bool) { return addr + offset, true })
+	return a.labels(it, addr, it.Size(), func(offset uint64) (uint64, bool) { return addr + offset, true })
 }
 
 // sites are byte ranges that the kernel's build or boot rewrites.

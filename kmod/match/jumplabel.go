@@ -2,6 +2,8 @@ package match
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"livesplice/kmod/unit"
 )
@@ -27,11 +29,14 @@ func jumpLabels(tables unit.Tables) map[*unit.Item][]label {
 
 // labels compares the jump labels of an item with those of run: where the instruction is, run's table has an entry too, with
 // the same target, key and flags. The code alone does not show them, since the kernel's build has put a nop there. at gives the
-// address in run of the instruction at an offset of pre.
-func (a *attempt) labels(it *unit.Item, at func(offset uint64) (uint64, bool)) *difference {
+// address in run of the instruction at an offset of pre, size is what the item takes in run.
+func (a *attempt) labels(it *unit.Item, addr, size uint64, at func(offset uint64) (uint64, bool)) *difference {
 	table := a.m.run.JumpLabels()
-	if table == nil {
+	if table == nil || !it.Section.Exec() {
 		return nil
+	}
+	if have, want := a.m.labelsIn(addr, size), len(a.m.jumpLabels[it]); it.Kind == unit.Function && have > want {
+		return &difference{offset: it.Size() - 1, reason: fmt.Sprintf("%d jump labels, of which the shipped binary has %d", want, have)}
 	}
 	for _, l := range a.m.jumpLabels[it] {
 		if l.offset >= it.Size() {
@@ -56,4 +61,14 @@ func (a *attempt) labels(it *unit.Item, at func(offset uint64) (uint64, bool)) *
 		}
 	}
 	return nil
+}
+
+// labelsIn counts the jump labels of run in a range.
+func (m *matcher) labelsIn(addr, size uint64) int {
+	if m.labelled == nil {
+		m.labelled = slices.Sorted(maps.Keys(m.run.JumpLabels()))
+	}
+	first, _ := slices.BinarySearch(m.labelled, addr)
+	behind, _ := slices.BinarySearch(m.labelled, addr+size)
+	return behind - first
 }

@@ -1,4 +1,4 @@
-/* A new variable, and one that is no longer used: said, not refused. */
+/* A variable under another name: what the running kernel has in it would be lost. */
 #include "../kernel.h"
 
 static int old;
