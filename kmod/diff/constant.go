@@ -1,10 +1,16 @@
 package diff
 
-import "livesplice/kmod/unit"
+import (
+	"debug/elf"
+
+	"livesplice/kmod/arch"
+	"livesplice/kmod/unit"
+)
 
 // constants lets changed constants be new ones, of which the code that uses them gets a copy: tables of numbers that
-// only functions of this unit refer to. Their users then count as changed. A constant with pointers in it stays paired
-// and so is refused: objects of the running kernel may hold its address (a struct file_operations).
+// only functions of this unit refer to. Their users then count as changed. A constant with pointers in it, or one with whose
+// address code compares, stays paired and so is refused: objects of the running kernel may hold its address (a struct
+// file_operations), by which code tells what they are.
 func (r *Result) constants() error {
 	held, err := heldByData(r.Post)
 	if err != nil {
@@ -14,6 +20,8 @@ func (r *Result) constants() error {
 	if err != nil {
 		return err
 	}
+	comparedByCode(r.Post, held)
+	comparedByCode(r.Pre, heldBefore)
 	for _, it := range r.Post.Items {
 		pre := r.PreOf(it)
 		if it.Kind != unit.Datum || pre == nil || Fresh(it) || held[it] || heldBefore[pre] || !plainConstant(it) || !plainConstant(pre) {
@@ -53,4 +61,39 @@ func heldByData(u *unit.Unit) (map[*unit.Item]bool, error) {
 		}
 	}
 	return held, nil
+}
+
+// comparedByCode adds the items with whose address an instruction of x86-64 compares. Of an address that goes to other places
+// package finding warns.
+func comparedByCode(u *unit.Unit, held map[*unit.Item]bool) {
+	if u.Obj.Machine != elf.EM_X86_64 {
+		return
+	}
+	for _, it := range u.Items {
+		refs, err := u.Refs(it)
+		if err != nil || !it.Section.Exec() {
+			continue // such code is refused where it is compared
+		}
+		code := it.Bytes()
+		for at := uint64(0); at < uint64(len(code)) && len(refs) > 0; {
+			insn, ok := u.Arch.Insn(code[at:])
+			if !ok {
+				break
+			}
+			next := at + uint64(insn.Len)
+			for len(refs) > 0 && refs[0].Offset < next {
+				if r := refs[0]; r.To != nil && r.Offset >= at && r.Offset+uint64(r.Field.Size) == next && comparesImmediate(code[at:next]) {
+					held[r.To] = true
+				}
+				refs = refs[1:]
+			}
+			at = next
+		}
+	}
+}
+
+// comparesImmediate says whether an instruction compares with the number at its end.
+func comparesImmediate(code []byte) bool {
+	op, modrm := arch.OpcodeX86(code)
+	return op == 0x3d || op == 0x81 && modrm>>3&7 == 7
 }

@@ -1,6 +1,7 @@
 package finding
 
 import (
+	"livesplice/kmod/arch"
 	"livesplice/kmod/unit"
 )
 
@@ -21,7 +22,7 @@ const (
 //
 // Source: Intel SDM volume 2, appendix A.
 func kindX86(code []byte) kind {
-	op, modrm := opcodeX86(code)
+	op, modrm := arch.OpcodeX86(code)
 	switch {
 	case op == 0xe8:
 		return call
@@ -39,27 +40,6 @@ func kindX86(code []byte) kind {
 	return plain
 }
 
-// opcodeX86 gives opcode, 0x0f00 added for the second map, and the byte behind it; 0 for other maps.
-func opcodeX86(code []byte) (op int, modrm byte) {
-	for i, b := range code {
-		switch {
-		case b == 0x66, b == 0x67, b == 0xf0, b == 0xf2, b == 0xf3, b == 0x2e, b == 0x36, b == 0x3e, b == 0x26, b == 0x64, b == 0x65, b&0xf0 == 0x40:
-			continue
-		case b == 0x0f && i+1 < len(code):
-			return 0x0f00 | int(code[i+1]), at(code, i+2)
-		}
-		return int(b), at(code, i+1)
-	}
-	return 0, 0
-}
-
-func at(code []byte, i int) byte {
-	if i < len(code) {
-		return code[i]
-	}
-	return 0
-}
-
 // preemptX86 gives the name of the inlined function that an instruction is: preempt_disable() and preempt_enable()
 // increment and decrement a per-CPU variable, which was pcpu_hot.preempt_count in 6.2 to 6.14.
 //
@@ -69,7 +49,7 @@ func preemptX86(code []byte, ref *unit.Ref) string {
 	if ref.External == nil || ref.External.Name != "__preempt_count" && (ref.External.Name != "pcpu_hot" || ref.ToOffset != inPCPUHot) {
 		return ""
 	}
-	switch op, modrm := opcodeX86(code); {
+	switch op, modrm := arch.OpcodeX86(code); {
 	case op == 0xff && modrm>>3&7 == 0:
 		return "preempt_disable"
 	case op == 0xff && modrm>>3&7 == 1:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"livesplice/kmod/arch"
 	"livesplice/kmod/diff"
 	"livesplice/kmod/unit"
 )
@@ -85,6 +86,6 @@ func addressesIn(u *unit.Unit, it *unit.Item) []*unit.Item {
 // addressX86 says whether an instruction makes a value of the address in a field: LEA, or an immediate, which is at the end,
 // of MOV or PUSH.
 func addressX86(code []byte, atEnd bool) bool {
-	op, _ := opcodeX86(code)
+	op, _ := arch.OpcodeX86(code)
 	return op == 0x8d || atEnd && (op == 0xc7 || op == 0x68 || op >= 0xb8 && op <= 0xbf)
 }
