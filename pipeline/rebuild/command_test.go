@@ -94,6 +94,13 @@ func TestMoved(t *testing.T) {
 		"/src":                      "/ov",
 		"-I":                        "-I",
 		"-I/src2/include":           "-I/src2/include",
+		"/src/drivers/src/a.c":      "/ov/drivers/src/a.c",
+		"/src/src/a.c":              "/ov/src/a.c",
+		"-I./drivers/src/include":   "-I./drivers/src/include",
+		"drivers/src":               "drivers/src",
+		"-Wp,-MMD,/src/a.d":         "-Wp,-MMD,/ov/a.d",
+		"-DFILE=\"/src/a.c\"":       "-DFILE=\"/ov/a.c\"",
+		"-fx=/src/a:/src":           "-fx=/ov/a:/ov",
 	} {
 		if got := moved(word, "/src", "/ov"); got != want {
 			t.Errorf("%s: got %s, want %s", word, got, want)

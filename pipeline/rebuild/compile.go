@@ -136,12 +136,29 @@ func (o *overlay) words(command []string) []string {
 	return words
 }
 
-// moved replaces a folder's path in a word by another's, where it stands as a whole path.
+// joined are options of the compiler whose argument may follow without anything between.
+var joined = []string{"-I", "-L", "-B", "-include", "-imacros", "-isystem", "-iquote", "-idirafter"}
+
+// moved replaces a folder's path in a word by another's, where it stands as a whole path: of a tree in /linux the first one in
+// "-I/linux/include/linux".
 func moved(word, from, to string) string {
-	if strings.HasSuffix(word, from) {
-		word = strings.TrimSuffix(word, from) + to
+	var b strings.Builder
+	for {
+		i := strings.Index(word, from)
+		if i < 0 {
+			b.WriteString(word)
+			return b.String()
+		}
+		before, after := word[:i], word[i+len(from):]
+		b.WriteString(before)
+		begins := before == "" && b.Len() == 0 || before != "" && strings.ContainsRune("=,:;\"' ", rune(before[len(before)-1])) || b.Len() == len(before) && slices.Contains(joined, before)
+		if begins && (after == "" || after[0] == '/') {
+			b.WriteString(to)
+		} else {
+			b.WriteString(from)
+		}
+		word = after
 	}
-	return strings.ReplaceAll(word, from+"/", to+"/")
 }
 
 // cc runs the compiler in the unit's working folder and returns the files that it read.
