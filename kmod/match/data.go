@@ -19,7 +19,7 @@ func (m *matcher) tables() (out []*function) {
 		for _, y := range it.Syms {
 			for _, s := range m.run.Lookup(y.Name) {
 				a := m.attempt(s.Addr)
-				if isText(s) || f.tried(s.Addr) || a.compare(it, s.Addr) != nil {
+				if m.run.IsCode(s) || f.tried(s.Addr) || a.compare(it, s.Addr) != nil {
 					continue
 				}
 				f.candidates = append(f.candidates, a)

@@ -174,6 +174,8 @@ func (im *image) Globals(name string) (out []vmlinux.Place) {
 	return out
 }
 
+func (im *image) IsCode(s vmlinux.Symbol) bool { return s.HasCodeLetter() }
+
 func (im *image) JumpLabels() map[uint64]uint64 {
 	for i, s := range im.sections {
 		if s.Name == "__jump_table" {

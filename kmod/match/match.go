@@ -172,15 +172,13 @@ func (m *matcher) symbolsNamed(it *unit.Item) []vmlinux.Symbol {
 	var out []vmlinux.Symbol
 	for _, y := range it.Syms {
 		for _, s := range m.run.Lookup(y.Name) {
-			if isText(s) {
+			if m.run.IsCode(s) {
 				out = append(out, s)
 			}
 		}
 	}
 	return out
 }
-
-func isText(s vmlinux.Symbol) bool { return strings.IndexByte("tTwW", s.Type) >= 0 }
 
 func (m *matcher) describe(it *unit.Item, addr uint64, d *difference) *Difference {
 	out := &Difference{Unit: m.unit, Subject: it.Name, Address: addr, Offset: d.offset, Reason: d.reason}

@@ -64,7 +64,7 @@ func (r *Result) resolveItem(it *unit.Item) (Binding, error) {
 	if !ok {
 		// No proven function of pre refers to it: an item that only patched code, or data, uses.
 		// The number behind a static local's name is no evidence: another unit may have one that is called the same.
-		all := slices.DeleteFunc(slices.Clone(r.m.run.Lookup(it.Name)), isText)
+		all := slices.DeleteFunc(slices.Clone(r.m.run.Lookup(it.Name)), r.m.run.IsCode)
 		if len(all) != 1 || unit.BaseName(it.Name) != it.Name {
 			return Binding{}, r.differ(it.Name, 0, fmt.Sprintf("no function of the unit that is proven refers to it, and the shipped binary has %d data symbols of the name", len(all)))
 		}

@@ -12,6 +12,8 @@ type Run interface {
 	// Lookup gives all symbols of a name, At all symbols at an address.
 	Lookup(name string) []vmlinux.Symbol
 	At(addr uint64) []vmlinux.Symbol
+	// IsCode says whether a symbol names code. nm's letter alone does not tell.
+	IsCode(s vmlinux.Symbol) bool
 	// Place is what livepatch finds a symbol by. For an undefined one of a module it is that of the export; false when
 	// there is none.
 	Place(s vmlinux.Symbol) (vmlinux.Place, bool)

@@ -255,6 +255,9 @@ func (im *Image) At(addr uint64) []vmlinux.Symbol { return im.byAddr[addr] }
 // not be changed.
 func (im *Image) JumpLabels() map[uint64]uint64 { return im.labels }
 
+// IsCode says whether a symbol names code. One of another module has the letter U, and names none that could be matched.
+func (im *Image) IsCode(s vmlinux.Symbol) bool { return s.HasCodeLetter() }
+
 // SymPos is the position by which livepatch finds a symbol of this module: 0 when no other has its name, else its
 // 1-based rank in the module's symbol table. Symbols of .init sections count only while the module loads: a name that
 // they share with another gives -1, which stands for no certain position.

@@ -1,6 +1,9 @@
 package vmlinux
 
-import "sort"
+import (
+	"sort"
+	"strings"
+)
 
 // A Symbol is one entry of the kernel's kallsyms table.
 type Symbol struct {
@@ -96,3 +99,14 @@ func (im *Image) SymPos(s Symbol) int {
 	}
 	return rank
 }
+
+// IsCode says whether a symbol names code: nm gives it the letter of code, and it lies in a section that nobody writes to. The
+// linker makes all of .data executable for one input section that is so, as in Debian's 7.2.13, whose data has the letters of
+// code.
+func (im *Image) IsCode(s Symbol) bool {
+	sec, ok := im.Section(s.Addr)
+	return s.HasCodeLetter() && !(ok && sec.Write)
+}
+
+// HasCodeLetter says whether nm's letter for a symbol is one of code: t, or w for a weak one.
+func (s Symbol) HasCodeLetter() bool { return strings.IndexByte("tTwW", s.Type) >= 0 }

@@ -138,3 +138,21 @@ func TestSymPosAsTheKernelCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestIsCode: data that a linker script put into a section that is executable too has nm's letter of code.
+func TestIsCode(t *testing.T) {
+	im := &Image{sections: []Section{{Name: ".text", Addr: 0x1000, Size: 0x1000, Exec: true}, {Name: ".data", Addr: 0x2000, Size: 0x1000, Exec: true, Write: true}}}
+	for _, c := range []struct {
+		letter byte
+		addr   uint64
+		want   bool
+	}{
+		{'t', 0x1000, true}, {'T', 0x1fff, true}, {'w', 0x1010, true}, {'W', 0x1010, true}, {'r', 0x1010, false}, {'V', 0x1010, false},
+		{'t', 0x2000, false}, {'T', 0x2008, false}, {'d', 0x2008, false},
+		{'t', 0x9000, true}, // outside of the file: the letter is all there is
+	} {
+		if got := im.IsCode(Symbol{Type: c.letter, Addr: c.addr}); got != c.want {
+			t.Errorf("%c at %#x: %v, want %v", c.letter, c.addr, got, c.want)
+		}
+	}
+}
