@@ -143,6 +143,8 @@ func (r *Result) pairedDatum(pre, it *unit.Item, used bool) {
 		r.refusePost(DataChanged, it, fmt.Sprintf("existing data moved from %s (%s) to %s (%s), and the running kernel's copy stays where it is", was, pre.Section.Name, is, sec),
 			"keep the attributes of the datum, or give the new one another name")
 		return
+	} else if is == afterInit && was != is {
+		r.note("%s is %s now: the running kernel goes on letting it be written", it.Name, is)
 	}
 	if was, is := unit.KnownSection(pre.Section.Name).Fixed, unit.KnownSection(sec).Fixed; was != is {
 		r.change(it, Changed)

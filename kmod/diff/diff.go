@@ -99,7 +99,7 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 	if r.Post, err = unit.New(postObj); err != nil {
 		return nil, fmt.Errorf("%s: post: %w", name, err)
 	}
-	r.cmp = &comparer{opts: opts, onlyLines: map[*unit.Item]bool{}, special: map[*unit.Unit]unit.Tables{}, fresh: map[[2]*unit.Item]bool{}}
+	r.cmp = &comparer{opts: opts, onlyLines: map[*unit.Item]bool{}, special: map[*unit.Unit]unit.Tables{}, fresh: map[[2]*unit.Item]bool{}, lineTexts: map[[2]*unit.Item]bool{}}
 	r.cmp.correlation = &correlation{}
 	if r.undecided() {
 		return r, nil

@@ -37,3 +37,27 @@ func TestLines(t *testing.T) {
 		})
 	}
 }
+
+// TestLinesInTexts: of a text with the name of a file and a number the object alone does not tell whether it is a line.
+func TestLinesInTexts(t *testing.T) {
+	const pre = "extern void note(const char *);\nvoid f(void) { note(\"ratio.h:16 is bad\"); }\n"
+	const post = "extern void note(const char *);\nvoid f(void) { note(\"ratio.h:9 is bad\"); }\n"
+	for _, c := range []struct {
+		name    string
+		opts    diff.Options
+		changed int
+		lines   []string
+	}{
+		{"it may be a line", diff.Options{}, 0, []string{"f"}},
+		{"the caller knows that it is none", diff.Options{NotLines: map[string]bool{"f": true}}, 1, nil},
+		{"the lines of both are the same", diff.Options{ExactLines: true}, 1, nil},
+	} {
+		r, err := diff.Compare("unit.c", objtest.Text(t, pre, "-g"), objtest.Text(t, post, "-g"), c.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Replaced()) != c.changed || !slices.Equal(r.OnlyLines, c.lines) {
+			t.Errorf("%s: %d changed, only lines %q; want %d and %q", c.name, len(r.Replaced()), r.OnlyLines, c.changed, c.lines)
+		}
+	}
+}

@@ -23,7 +23,13 @@ func (r *Result) removedCallers() error {
 		redirected[r.PreOf(it)] = true
 	}
 	for _, it := range r.Pre.Items {
-		if !taken[it] || it.Kind != unit.Function || it.Parent != nil || r.cmp.postOf[it] != nil || r.neverRuns(it) {
+		if it.Kind != unit.Function || it.Parent != nil || r.cmp.postOf[it] != nil || r.neverRuns(it) {
+			continue
+		}
+		if !taken[it] {
+			if it.Global() {
+				r.note("function %s is gone from the unit: what calls it in the running kernel goes on with the shipped code, whatever stands for the name in the patched source", it.Name)
+			}
 			continue
 		}
 		if to := r.reaches(it, calls, redirected); to != nil {
