@@ -20,6 +20,7 @@ type release struct {
 	files  archive.Files
 	root   string
 	config string // the shipped .config
+	cpus   int    // of the VM; 0: the default
 }
 
 func openRelease(t *testing.T, suite string) *release {
@@ -115,6 +116,11 @@ func TestReleases(t *testing.T) {
 	for _, suite := range []string{"trixie", "sid"} {
 		t.Run(suite, func(t *testing.T) {
 			r := openRelease(t, suite)
+			if suite == "sid" {
+				// Since 6.17 schedule() has a jump label that livepatch switches at the begin and end of each transition. An
+				// emulated second CPU has once run the breakpoint there after it was gone (QEMU 7.2, TCG), and the kernel died.
+				r.cpus = 1
+			}
 			if want := r.movedOn(t); want != "" {
 				if _, stderr, code := r.run(t, m, t.TempDir(), patch("features-d-path")); code != 5 || !strings.Contains(stderr, want) {
 					t.Errorf("the root's tools are not those of the kernel: exit code %d, want 5 and %q\n%s", code, want, stderr)
@@ -151,7 +157,7 @@ const readLink = `perl -e 'symlink("long/" x 20, "/root/spliced"); print readlin
 // apply installs an update, looks at what it does, and removes it; then it installs another one, which warns.
 func (r *release) apply(t *testing.T, m *material, u, warning update) {
 	t.Helper()
-	g := &guest{VM: vm.ForTest(t, vm.Config{Image: r.files.Image, Parts: r.files.Parts()}), t: t}
+	g := &guest{VM: vm.ForTest(t, vm.Config{Image: r.files.Image, Parts: r.files.Parts(), CPUs: r.cpus}), t: t}
 	var err error
 	if g.mark, err = g.Mark(t.Context()); err != nil {
 		t.Fatal(err)
