@@ -1,7 +1,7 @@
 package rebuild
 
 import (
-	"fmt"
+	"errors"
 	"path"
 	"strings"
 )
@@ -24,7 +24,7 @@ func parseCmdFile(text string) (*cmdFile, error) {
 	name, command, ok := strings.Cut(first, " :=")
 	target, ok2 := strings.CutPrefix(strings.TrimPrefix(name, "saved"), "cmd_")
 	if !ok || !ok2 || target == "" {
-		return nil, fmt.Errorf("no command at its beginning, want cmd_<target> := ...")
+		return nil, errors.New("no command at its beginning, want cmd_<target> := and the command")
 	}
 	c := &cmdFile{Target: target, Command: unmake(strings.TrimSpace(command))}
 	c.Fixdep = strings.Contains(text, "\ndeps_"+target+" := ")
