@@ -70,25 +70,15 @@ func comparedByCode(u *unit.Unit, held map[*unit.Item]bool) {
 		return
 	}
 	for _, it := range u.Items {
-		refs, err := u.Refs(it)
-		if err != nil || !it.Section.Exec() {
-			continue // such code is refused where it is compared
+		if !it.Section.Exec() {
+			continue
 		}
-		code := it.Bytes()
-		for at := uint64(0); at < uint64(len(code)) && len(refs) > 0; {
-			insn, ok := u.Arch.Insn(code[at:])
-			if !ok {
-				break
+		// Code whose references cannot be read is refused where it is compared.
+		_ = u.InsnRefs(it, func(ref unit.Ref, code []byte, atEnd bool) {
+			if ref.To != nil && atEnd && comparesImmediate(code) {
+				held[ref.To] = true
 			}
-			next := at + uint64(insn.Len)
-			for len(refs) > 0 && refs[0].Offset < next {
-				if r := refs[0]; r.To != nil && r.Offset >= at && r.Offset+uint64(r.Field.Size) == next && comparesImmediate(code[at:next]) {
-					held[r.To] = true
-				}
-				refs = refs[1:]
-			}
-			at = next
-		}
+		})
 	}
 }
 

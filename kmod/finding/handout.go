@@ -57,29 +57,12 @@ func (l *look) onlyInUpdate(it *unit.Item) bool {
 
 // addressesIn gives the items whose address an item's code computes, in distinction from those that it calls, reads or
 // writes where they are. Code that cannot be decoded computes none.
-func addressesIn(u *unit.Unit, it *unit.Item) []*unit.Item {
-	refs, err := u.Refs(it)
-	if err != nil {
-		return nil
-	}
-	var out []*unit.Item
-	code := it.Bytes()
-	for at := 0; at < len(code) && len(refs) > 0; {
-		insn, ok := u.Arch.Insn(code[at:])
-		if !ok {
-			return out
+func addressesIn(u *unit.Unit, it *unit.Item) (out []*unit.Item) {
+	_ = u.InsnRefs(it, func(ref unit.Ref, code []byte, atEnd bool) {
+		if ref.To != nil && !ref.Direct && addressX86(code, atEnd) {
+			out = append(out, ref.To)
 		}
-		next := at + insn.Len
-		for len(refs) > 0 && refs[0].Offset < uint64(next) {
-			ref := refs[0]
-			refs = refs[1:]
-			atEnd := ref.Offset+uint64(ref.Field.Size) == uint64(next)
-			if ref.To != nil && !ref.Direct && ref.Offset >= uint64(at) && addressX86(code[at:next], atEnd) {
-				out = append(out, ref.To)
-			}
-		}
-		at = next
-	}
+	})
 	return out
 }
 
