@@ -176,7 +176,7 @@ func (im *image) Globals(name string) (out []vmlinux.Place) {
 
 func (im *image) IsCode(s vmlinux.Symbol) bool { return s.HasCodeLetter() }
 
-func (im *image) JumpLabels() map[uint64]uint64 {
+func (im *image) JumpTable() *vmlinux.JumpTable {
 	for i, s := range im.sections {
 		if s.Name == "__jump_table" {
 			return vmlinux.ParseJumpTable(s.Addr, im.data[i])
@@ -188,16 +188,12 @@ func (im *image) JumpLabels() map[uint64]uint64 {
 // jumpEntry is the address of a field of the only entry of __jump_table whose instruction is in the function at addr.
 func (im *image) jumpEntry(t *testing.T, addr, size, field uint64) uint64 {
 	t.Helper()
-	var found []uint64
-	for code, entry := range im.JumpLabels() {
-		if code-addr < size {
-			found = append(found, entry)
-		}
-	}
+	found := im.JumpTable().In(addr, size)
 	if len(found) != 1 {
 		t.Fatalf("%d jump labels at %#x", len(found), addr)
 	}
-	return found[0] + field
+	entry, _ := im.JumpTable().Entry(found[0])
+	return entry + field
 }
 
 func (im *image) SymPos(s vmlinux.Symbol) int {

@@ -2,8 +2,6 @@ package match
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"livesplice/kmod/unit"
 )
@@ -31,11 +29,11 @@ func jumpLabels(tables unit.Tables) map[*unit.Item][]label {
 // the same target, key and flags. The code alone does not show them, since the kernel's build has put a nop there. at gives the
 // address in run of the instruction at an offset of pre, size is what the item takes in run.
 func (a *attempt) labels(it *unit.Item, addr, size uint64, at func(offset uint64) (uint64, bool)) *difference {
-	table := a.m.run.JumpLabels()
+	table := a.m.run.JumpTable()
 	if table == nil || !it.Section.Exec() {
 		return nil
 	}
-	if have, want := a.m.labelsIn(addr, size), len(a.m.jumpLabels[it]); it.Kind == unit.Function && have > want {
+	if have, want := len(table.In(addr, size)), len(a.m.jumpLabels[it]); it.Kind == unit.Function && have > want {
 		return &difference{offset: it.Size() - 1, reason: fmt.Sprintf("%d jump labels, of which the shipped binary has %d", want, have)}
 	}
 	for _, l := range a.m.jumpLabels[it] {
@@ -46,7 +44,7 @@ func (a *attempt) labels(it *unit.Item, addr, size uint64, at func(offset uint64
 		if !ok {
 			return &difference{offset: l.offset, reason: "a jump label inside of an instruction", insn: true}
 		}
-		addr, ok := table[code]
+		addr, ok := table.Entry(code)
 		if !ok {
 			return &difference{offset: l.offset, reason: "a jump label, of which the shipped binary has none there", insn: true}
 		}
@@ -61,14 +59,4 @@ func (a *attempt) labels(it *unit.Item, addr, size uint64, at func(offset uint64
 		}
 	}
 	return nil
-}
-
-// labelsIn counts the jump labels of run in a range.
-func (m *matcher) labelsIn(addr, size uint64) int {
-	if m.labelled == nil {
-		m.labelled = slices.Sorted(maps.Keys(m.run.JumpLabels()))
-	}
-	first, _ := slices.BinarySearch(m.labelled, addr)
-	behind, _ := slices.BinarySearch(m.labelled, addr+size)
-	return behind - first
 }

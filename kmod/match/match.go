@@ -74,7 +74,6 @@ type matcher struct {
 	run        Run
 	special    unit.Tables
 	jumpLabels map[*unit.Item][]label
-	labelled   []uint64 // addresses of instructions that are jump labels in run, ascending
 	functions  []*function
 	data       []*function // named data that refers to something
 	byItem     map[*unit.Item]*function

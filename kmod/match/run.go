@@ -19,9 +19,8 @@ type Run interface {
 	Place(s vmlinux.Symbol) (vmlinux.Place, bool)
 	// Globals are the places that code of the binary can mean by a name that its own object file does not define.
 	Globals(name string) []vmlinux.Place
-	// JumpLabels gives the address of the entry of __jump_table for the address of each instruction that the table lists; nil
-	// when the binary does not say where the table is.
-	JumpLabels() map[uint64]uint64
+	// JumpTable is the binary's __jump_table; nil when the binary does not say where that is.
+	JumpTable() *vmlinux.JumpTable
 }
 
 var (

@@ -38,7 +38,7 @@ type Image struct {
 	byName   map[string][]vmlinux.Symbol
 	byAddr   map[uint64][]vmlinux.Symbol
 	init     map[uint64]bool // addresses of symbols in .init sections
-	labels   map[uint64]uint64
+	jumps    *vmlinux.JumpTable
 }
 
 type section struct {
@@ -71,11 +71,11 @@ func Parse(file []byte) (*Image, error) {
 			return nil, fmt.Errorf("section %q: %w", im.sections[i].Name, err)
 		}
 		if s := im.sections[i]; s.Name == "__jump_table" {
-			im.labels = vmlinux.ParseJumpTable(s.addr, s.data)
+			im.jumps = vmlinux.ParseJumpTable(s.addr, s.data)
 		}
 	}
-	if im.labels == nil {
-		im.labels = map[uint64]uint64{} // known to have none
+	if im.jumps == nil {
+		im.jumps = &vmlinux.JumpTable{} // known to have none
 	}
 	return im, nil
 }
@@ -251,9 +251,8 @@ func (im *Image) Lookup(name string) []vmlinux.Symbol { return im.byName[name] }
 // At is every symbol at an address.
 func (im *Image) At(addr uint64) []vmlinux.Symbol { return im.byAddr[addr] }
 
-// JumpLabels gives the address of the entry of __jump_table for the address of each instruction that the table lists. It must
-// not be changed.
-func (im *Image) JumpLabels() map[uint64]uint64 { return im.labels }
+// JumpTable is the module's __jump_table, empty when it has none.
+func (im *Image) JumpTable() *vmlinux.JumpTable { return im.jumps }
 
 // IsCode says whether a symbol names code. One of another module has the letter U, and names none that could be matched.
 func (im *Image) IsCode(s vmlinux.Symbol) bool { return s.HasCodeLetter() }

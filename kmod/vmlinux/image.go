@@ -28,7 +28,7 @@ type Image struct {
 	exports  []Export // by name
 
 	readJumpTable sync.Once
-	jumpLabels    map[uint64]uint64
+	jumpTable     *JumpTable
 
 	readTypes sync.Once
 	structs   map[string]uint32 // sizes in bytes by tag

@@ -206,7 +206,7 @@ func TestJumpTable(t *testing.T) {
 	_, _, k := shipped(t)
 	im := parseFile(t, k.Vmlinux)
 	start, stop := im.Lookup("__start___jump_table"), im.Lookup("__stop___jump_table")
-	labels := im.JumpLabels()
+	labels := im.JumpTable().entries
 	if len(start) != 1 || len(stop) != 1 || len(labels) < 5000 || uint64(len(labels)) != (stop[0].Addr-start[0].Addr)/16 {
 		t.Fatalf("%d labels between %v and %v", len(labels), start, stop)
 	}
