@@ -11,6 +11,15 @@ import (
 // one that is replaced: a timer or a work item that was set up before the update holds the address of the old callback, a module
 // that of an old export. The old code would call the new one, perhaps with other arguments than that takes.
 func (r *Result) removedCallers() error {
+	var gone []*unit.Item
+	for _, it := range r.Pre.Items {
+		if it.Kind == unit.Function && it.Parent == nil && r.cmp.postOf[it] == nil && !r.neverRuns(it) {
+			gone = append(gone, it)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
 	taken, calls, err := r.removedUses()
 	if err != nil {
 		return err
@@ -22,10 +31,7 @@ func (r *Result) removedCallers() error {
 	for it := range r.changed {
 		redirected[r.PreOf(it)] = true
 	}
-	for _, it := range r.Pre.Items {
-		if it.Kind != unit.Function || it.Parent != nil || r.cmp.postOf[it] != nil || r.neverRuns(it) {
-			continue
-		}
+	for _, it := range gone {
 		if !taken[it] {
 			if it.Global() {
 				r.note("function %s is gone from the unit: what calls it in the running kernel goes on with the shipped code, whatever stands for the name in the patched source", it.Name)
