@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "livesplice: %v\n", err)
 		return pipeline.ExitFault
 	}
-	kctx, err := parser.Parse(args)
+	kctx, err := parser.Parse(argumentsLast(parser.Model, args))
 	if exited >= 0 {
 		return exited // help was printed
 	}

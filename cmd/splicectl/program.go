@@ -84,22 +84,19 @@ func (p *program) help(w io.Writer) {
 
 func (p *program) runCommand(ctx context.Context, c command, args []string) int {
 	fs := flag.NewFlagSet("splicectl "+c.name, flag.ContinueOnError)
-	fs.SetOutput(p.stderr)
+	fs.SetOutput(io.Discard) // where the usage goes depends on whether it was asked for
+	fs.Usage = func() {}
 	if c.root {
 		fs.DurationVar(&p.host.Timeout, "timeout", p.host.Timeout, "how long to wait for a transition, and again for its reversal")
 	}
 	do := c.flags(p, fs)
-	fs.Usage = func() {
-		fmt.Fprintf(fs.Output(), "Usage: splicectl %s\n\n%s.\n", strings.TrimSpace(c.name+" [FLAGS] "+c.args), c.short)
-		fs.PrintDefaults()
-		fmt.Fprint(fs.Output(), exitCodes)
-	}
 	words, err := parse(fs, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
+		c.usage(p.stdout, fs)
 		return livepatch.ExitDone
 	case err != nil:
-		return livepatch.ExitUsage
+		return p.report(c, fs, usageError(err.Error()))
 	case p.host.Timeout < time.Second || p.host.Timeout > time.Hour:
 		fmt.Fprintf(p.stderr, "splicectl %s: -timeout %v: expected 1s to 1h\n", c.name, p.host.Timeout)
 		return livepatch.ExitUsage
@@ -108,6 +105,14 @@ func (p *program) runCommand(ctx context.Context, c command, args []string) int 
 		return livepatch.ExitRefused
 	}
 	return p.report(c, fs, do(ctx, words))
+}
+
+// usage writes how the command is called.
+func (c command) usage(w io.Writer, fs *flag.FlagSet) {
+	fmt.Fprintf(w, "Usage: splicectl %s\n\n%s.\n", strings.TrimSpace(c.name+" [FLAGS] "+c.args), c.short)
+	fs.SetOutput(w)
+	fs.PrintDefaults()
+	fmt.Fprint(w, exitCodes)
 }
 
 // parse parses flags before, between and after the other words.
@@ -134,7 +139,7 @@ func (p *program) report(c command, fs *flag.FlagSet, err error) int {
 	}
 	var usage usageError
 	if errors.As(err, &usage) {
-		fs.Usage()
+		c.usage(p.stderr, fs)
 		return livepatch.ExitUsage
 	}
 	return livepatch.ExitCode(err)

@@ -32,7 +32,7 @@ func (r *Result) commonData() {
 		if was := pre[s.Name]; isCommon(s) && was != nil && was.Size != s.Size {
 			r.Refusals = append(r.Refusals, Refusal{Code: DataChanged, Unit: r.Unit, Subject: s.Name,
 				Reason: fmt.Sprintf("size (%d to %d bytes) of existing data changed, and the running kernel's copy may have changed since boot", was.Size, s.Size),
-				Remedy: "change the code that uses it instead, or bring a hook that changes it"})
+				Remedy: "change the code that uses it instead"})
 		}
 	}
 }

@@ -181,7 +181,7 @@ func (r *Result) pairedDatum(pre, it *unit.Item, used bool) {
 			why = "the running kernel goes on using its own"
 		}
 		r.refusePost(DataChanged, it, what+" of existing data changed"+r.changedFields(pre, it)+", and "+why,
-			"change the code that uses it instead, or bring a hook that changes it")
+			"change the code that uses it instead")
 	}
 }
 

@@ -244,7 +244,7 @@ func (r *Result) checkReplaceable(pre, post *unit.Item) {
 			"take this part out of the patch; it takes effect with the module's next version")
 	case bootOnly(pre):
 		r.refuse(InitCode, pre, "code in "+sec+" changed, which a running kernel no longer executes or has freed",
-			"leave this part to the next reboot: take it out of the patch, or carry it by a hook")
+			"leave this part to the next reboot: take it out of the patch")
 	case sec == ".noinstr.text" || sec == ".entry.text" || sec == ".cpuidle.text" && !r.hasFentry(r.Pre, pre):
 		r.refuse(NoInstr, pre, "the function is in "+sec+", where tracing and so livepatch are not allowed",
 			"change its callers instead, or reboot into a fixed kernel")
