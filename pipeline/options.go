@@ -20,7 +20,7 @@ import (
 // Options are what `livesplice create` is told.
 type Options struct {
 	Patches   []string // files, applied in this order
-	Source    string   // the source as shipped: folder, linux-source .deb or tar
+	Source    string   // the source as shipped: folder, linux-source .deb, .src.rpm or tar
 	Kernel    []string // shipped packages, or folders with them unpacked
 	BuildTree string   // the finished build of Kernel, which is read only; Source may then be ""; "" for none
 	DebugInfo string   // a vmlinux with symbols, or the package that has it; "" for none
@@ -76,7 +76,7 @@ func (o *Options) Check() error {
 	case len(o.Patches) == 0:
 		return bad("argument PATCH", "at least one patch is needed")
 	case o.Source == "" && o.BuildTree == "":
-		return bad(`flag "--source"`, "the source as shipped is needed: a folder, a linux-source .deb or a tar; or the finished build, by --build-tree")
+		return bad(`flag "--source"`, "the source as shipped is needed: a folder, a linux-source .deb, a .src.rpm or a tar; or the finished build, by --build-tree")
 	case len(o.Kernel) == 0 && o.BuildTree != "":
 		return bad(`flag "--kernel"`, "the shipped kernel packages are needed: the image")
 	case len(o.Kernel) == 0:

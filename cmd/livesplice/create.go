@@ -12,7 +12,7 @@ import (
 
 type createCmd struct {
 	Args        []string `arg:"" name:"patch" help:"Patches, applied in this order. Packages and folders among them count as --kernel."`
-	Source      string   `placeholder:"PATH" help:"The source as shipped: folder, linux-source .deb or tar (default: that of --build-tree)."`
+	Source      string   `placeholder:"PATH" help:"The source as shipped: folder, linux-source .deb, .src.rpm or tar (default: that of --build-tree)."`
 	BuildTree   string   `name:"build-tree" placeholder:"DIR" help:"The finished kernel build, in place or the O= folder, which is only read: no headers, no source and no preparing are needed, and headers can be patched (default: none)."`
 	Kernel      []string `required:"" sep:"none" placeholder:"PATH" help:"Shipped packages (.deb or .rpm: image, headers), or folders with them unpacked; may be repeated."`
 	Debuginfo   string   `placeholder:"PATH" help:"A vmlinux with symbols, or its package, to check the matching against (default: none)."`

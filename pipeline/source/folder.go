@@ -15,6 +15,10 @@ import (
 	"livesplice/pkgfmt"
 )
 
+// madeByKbuild is what makes kbuild refuse a folder as the source of a build elsewhere (O=).
+// Source: target outputmakefile, Makefile, v6.1.
+var madeByKbuild = []string{".config", "include/config", "arch/x86/include/generated"}
+
 // openFolder checks that a folder is clean kernel source and names its content.
 func openFolder(ctx context.Context, path string) (*Tree, error) {
 	fail := func(got string, err error) (*Tree, error) {
@@ -33,8 +37,7 @@ func openFolder(ctx context.Context, path string) (*Tree, error) {
 	if !KbuildPath(dir) {
 		return fail("a folder whose path has a character in it that kbuild cannot take", nil)
 	}
-	// Source: target outputmakefile, Makefile, v6.1.
-	for _, made := range []string{".config", "include/config", "arch/x86/include/generated"} {
+	for _, made := range madeByKbuild {
 		if _, err := os.Lstat(filepath.Join(dir, made)); err == nil {
 			return fail(fmt.Sprintf("a folder in which a kernel was configured or built (%s is there): run `make mrproper` in a copy", made), nil)
 		}

@@ -21,6 +21,7 @@ const (
 	kindTarGZ
 	kindTarZstd
 	kindTarBzip2
+	kindRPM
 )
 
 // filter is the program that decompresses a kind on its standard input, nil for a plain tar.
@@ -48,6 +49,7 @@ var magics = []struct {
 	{kindTarGZ, "\x1f\x8b"},
 	{kindTarZstd, "\x28\xb5\x2f\xfd"},
 	{kindTarBzip2, "BZh"},
+	{kindRPM, "\xed\xab\xee\xdb"},
 }
 
 func sniff(path string) (kind, error) {
@@ -73,9 +75,6 @@ func sniff(path string) (kind, error) {
 	switch {
 	case n == 0:
 		return fail("an empty file", nil)
-	case bytes.HasPrefix(head, []byte("\xed\xab\xee\xdb")):
-		// The source as built is the tar with the spec's patches applied, which only its spec file knows how to do.
-		return fail("an .rpm: unpack a source rpm with `rpmbuild -bp` and give the folder that it makes", nil)
 	case n == 512 && string(head[257:262]) == "ustar":
 		return kindTar, nil
 	}

@@ -1,5 +1,5 @@
 // Package source makes a read-only tree of kernel source out of what a distribution ships: a folder, a linux-source
-// .deb, or a tar. Archives are unpacked once, into the cache; a folder is used where it is and never written to.
+// .deb, a source rpm, or a tar. Archives are unpacked once, into the cache; a folder is used where it is and never written to.
 package source
 
 import (
@@ -30,11 +30,12 @@ type Tree struct {
 
 	Version Version
 
-	// PackageVersion is that of the .deb ("6.1.190-1"), "" for a tar or a folder.
+	// PackageVersion is that of the .deb ("6.1.190-1"), "" for anything else: an rpm that a build service signed or built
+	// again has another one than its source.
 	PackageVersion string
 }
 
-const want = "kernel source: a folder, a linux-source .deb or a .tar(.xz,.gz,.zst,.bz2)"
+const want = "kernel source: a folder, a linux-source .deb, a .src.rpm or a .tar(.xz,.gz,.zst,.bz2)"
 
 // Open finds or makes the tree of path. Errors are *pkgfmt.InputError for what path is, and *process.MissingError for a
 // program that unpacking takes.
@@ -59,18 +60,21 @@ func openArchive(ctx context.Context, c *cache.Cache, path string) (*Tree, error
 		return nil, err
 	}
 	t := &Tree{Origin: path, ID: id}
-	if as == kindDeb {
+	unpack := unpackTarFile
+	if as == kindDeb || as == kindRPM {
 		p, err := pkgfmt.Open(path)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case as == kindDeb:
+			unpack, t.PackageVersion = unpackDeb, p.Version
+		case p.Arch != "src":
+			return nil, &pkgfmt.InputError{Path: path, Want: want, Got: "an rpm of " + p.Arch}
+		default:
+			unpack = unpackSourceRPM
 		}
-		t.PackageVersion = p.Version
 	}
 	dir, err := c.Dir(ctx, "source", id, func(ctx context.Context, dir string) error {
-		unpack := unpackTarFile
-		if as == kindDeb {
-			unpack = unpackDeb
-		}
 		if err := unpack(ctx, path, as, dir); err != nil {
 			return err
 		}

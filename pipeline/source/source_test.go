@@ -106,7 +106,7 @@ func TestBadInput(t *testing.T) {
 	}{
 		{"empty", nil, "an empty file"},
 		{"text", []byte("hello\n"), "a file of another kind"},
-		{"rpm", []byte("\xed\xab\xee\xdb\x03\x00"), "an .rpm: unpack a source rpm"},
+		{"not an rpm", []byte("\xed\xab\xee\xdb\x03\x00"), "file \""},
 		{"truncated xz", packed[:len(packed)/2], "want a whole, undamaged archive: "},
 		{"corrupt xz", flipped, "want a whole, undamaged archive: "},
 		{"truncated tar", plain[:len(plain)/2+100], "want a whole, undamaged archive: "},
