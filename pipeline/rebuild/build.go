@@ -69,18 +69,28 @@ func (b *build) contentKey(r *record, u *finishedUnit) (string, error) {
 		return "", &pkgfmt.InputError{Path: r.built, Want: "an object of a finished kernel build", Err: err}
 	}
 	parts := append([]string{usersLayout, b.Key, r.Object}, r.Command.Words...)
+	r.build, r.known = b, map[string]bool{}
 	for _, d := range savedDeps(u.text, u.Name) {
 		file := absolute(d, b.Object)
 		stat, err := b.stat(file)
 		if err != nil {
 			return "", &pkgfmt.InputError{Path: file, Want: "a file that " + r.Object + " was compiled from", Err: err}
 		}
-		if stat.mtime.After(made.ModTime()) && inSource(file, b.Object, b.Source) != "" && !generatedHeader(file) {
-			return "", &pkgfmt.MismatchError{Path: file, Got: "a file changed after " + r.Object + " was compiled from it", Want: "the source as it was built, or the build finished once more"}
+		if err := b.checkAge(r, file, stat, made.ModTime()); err != nil {
+			return "", err
 		}
+		r.known[file] = true
 		parts = append(parts, d, stat.id)
 	}
 	return shortHash(parts...), nil
+}
+
+// checkAge refuses a source file that was changed after the object was made: a *pkgfmt.MismatchError.
+func (b *build) checkAge(r *record, file string, stat fileStat, made time.Time) error {
+	if stat.mtime.After(made) && inSource(file, b.Object, b.Source) != "" && !generatedHeader(file) {
+		return &pkgfmt.MismatchError{Path: file, Got: "a file changed after " + r.Object + " was compiled", Want: "the source as it was built, or the build finished once more"}
+	}
+	return nil
 }
 
 // fileStat is what tells one content of a file from another.
@@ -167,6 +177,9 @@ func (b *build) ownersOf(_ context.Context, file string) ([]Owner, error) {
 	if kind == Kconfig || kind == Makefile {
 		return []Owner{{File: file, Kind: kind}}, nil
 	}
+	if b.users.makes(file) { // among the source, where there is no O=
+		return []Owner{{File: file, Kind: Makefile}}, nil
+	}
 	made, err := b.madeFrom(file)
 	if err != nil {
 		return nil, err
@@ -207,6 +220,10 @@ func (b *build) madeFrom(file string) ([]target, error) {
 			tail = after
 			break
 		}
+	}
+	if name, ok := strings.CutPrefix(tail, "asm/"); ok {
+		// Where the architecture has none, kbuild makes one that includes the generic one. Source: scripts/Makefile.asm-generic, v6.1.
+		return b.users.named(tail, "asm-generic/"+name)
 	}
 	return b.users.named(tail)
 }

@@ -21,7 +21,7 @@ func compiled(object, source string, deps ...string) string {
 }
 
 var builtFiles = map[string]string{
-	"fs/.open.o.cmd":                            compiled("fs/open.o", "SRC/fs/open.c", "SRC/include/linux/fs.h", "SRC/fs/part.c", "include/generated/autoconf.h"),
+	"fs/.open.o.cmd":                            compiled("fs/open.o", "SRC/fs/open.c", "SRC/include/linux/fs.h", "SRC/fs/part.c", "include/generated/autoconf.h", "SRC/include/asm-generic/wrap.h"),
 	"fs/.both.o.cmd":                            compiled("fs/both.o", "SRC/fs/both.c", "SRC/include/linux/fs.h"),
 	"fs/.m1.o.cmd":                              compiled("fs/m1.o", "SRC/fs/m1.c", "SRC/include/uapi/linux/only.h", "SRC/fs/../include/linux/fs.h"),
 	"fs/.entry.o.cmd":                           compiled("fs/entry.o", "SRC/fs/entry.S", "SRC/include/linux/fs.h"),
@@ -38,6 +38,7 @@ var builtFiles = map[string]string{
 	"kernel/.bounds.s.cmd":                      strings.Replace(compiled("kernel/bounds.s", "SRC/kernel/bounds.c", "SRC/include/linux/fs.h"), " -c ", " -S ", 1),
 	"scripts/.gen.cmd":                          "cmd_scripts/gen := gcc -Wp,-MMD,x.d -o scripts/gen SRC/scripts/gen.c\n\nsource_scripts/gen := SRC/scripts/gen.c\n\ndeps_scripts/gen := \\\n  /usr/include/stdio.h \\\n  SRC/include/linux/tool.h \\\n\n",
 	"arch/x86/include/generated/asm/.sys.h.cmd": "cmd_arch/x86/include/generated/asm/sys.h := sh SRC/scripts/sys.sh --abis common,64 SRC/arch/x86/entry/sys.tbl  arch/x86/include/generated/asm/sys.h\n",
+	"usr/include/linux/.only.h.cmd":             "cmd_usr/include/linux/only.h := sh SRC/scripts/headers_install.sh SRC/include/uapi/linux/only.h usr/include/linux/only.h\n",
 	"tools/objtool/.x.o.cmd":                    "cmd_/elsewhere/x.o := gcc\n",
 	"fs/.m.mod.cmd":                             "cmd_fs/m.mod := echo fs/m1.o fs/both.o\n",
 	"fs/.other.cmd":                             "not kbuild's\n",
@@ -47,7 +48,7 @@ var builtFiles = map[string]string{
 }
 
 var builtSource = []string{"fs/open.c", "fs/both.c", "fs/m1.c", "fs/entry.S", "fs/part.c", "virt/far.c", "lib/l.c", "include/linux/fs.h", "include/linux/tool.h", "include/uapi/linux/only.h",
-	"drivers/firmware/efi/libstub/s.c", "arch/x86/entry/sys.tbl", "kernel/bounds.c", "scripts/gen.c", "include/uapi/linux/capability.h", "fs/notes.xyz"}
+	"drivers/firmware/efi/libstub/s.c", "arch/x86/entry/sys.tbl", "kernel/bounds.c", "scripts/gen.c", "include/uapi/linux/capability.h", "include/asm-generic/wrap.h", "fs/notes.xyz"}
 
 // fakeBuild is a finished build in a folder object below or beside its source.
 func fakeBuild(t *testing.T, src, object string) *build {
@@ -115,13 +116,19 @@ func TestOwnersOfABuild(t *testing.T) {
 		{"include/uapi/linux/capability.h", []Owner{{Kind: Generated, Source: "fs/Makefile"}}},
 		{"fs/notes.xyz", []Owner{{Kind: Generated, Source: "fs/Makefile"}}},
 		{"arch/arm/boot/dts/x.dts", []Owner{{Kind: Other}}},
+		// Not the copy that programs get, which make bindeb-pkg leaves in usr/include.
+		{"include/uapi/linux/only.h", m1},
 		// A new header in front of one that is read.
 		{"include/linux/only.h", m1},
+		{"arch/x86/include/asm/wrap.h", []Owner{open}},
 		{"include/linux/none.h", []Owner{{Kind: NotBuilt}}},
 		{"fs/new.c", []Owner{{Kind: NotBuilt}}},
 		{"arch/x86/boot/new.c", []Owner{{Kind: Separate}}},
 		{"fs/Kconfig", []Owner{{Kind: Kconfig}}},
 		{"fs/Makefile", []Owner{{Kind: Makefile}}},
+		{".config", []Owner{{Kind: Kconfig}}},
+		{"include/generated/autoconf.h", []Owner{{Kind: Kconfig}}},
+		{"kernel/bounds.s", []Owner{{Kind: Makefile}}},
 		{"Documentation/x.rst", []Owner{{Kind: Documentation}}},
 		{"tools/x.c", []Owner{{Kind: Separate}}},
 	} {
@@ -233,7 +240,7 @@ func TestContentKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	var mismatch *pkgfmt.MismatchError
-	if _, err := key(); !errors.As(err, &mismatch) || !strings.Contains(err.Error(), `part.c": a file changed after fs/open.o was compiled from it`) {
+	if _, err := key(); !errors.As(err, &mismatch) || !strings.Contains(err.Error(), `part.c": a file changed after fs/open.o was compiled`) {
 		t.Errorf("a source file changed after the build: %v", err)
 	}
 }

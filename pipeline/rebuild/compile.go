@@ -43,19 +43,28 @@ func (t *Tree) Compile(ctx context.Context, unit string, files map[string][]byte
 	if len(files) > 0 {
 		kind, made = "post", append(made, flatten(files)...)
 	}
-	key := shortHash(made...)
-	dir, err := t.cache.Dir(ctx, kind, key, func(ctx context.Context, dir string) error {
-		o.Cached = false
-		if err := t.units.checkGenerated(ctx, files); err != nil {
-			return err
+	for key := shortHash(made...); ; {
+		dir, err := t.cache.Dir(ctx, kind, key, func(ctx context.Context, dir string) error {
+			o.Cached = false
+			if err := t.units.checkGenerated(ctx, files); err != nil {
+				return err
+			}
+			deps, err := t.compile(ctx, r, files, key, filepath.Join(dir, objectName(unit)), &o.CC)
+			if err != nil {
+				return err
+			}
+			return r.keepRead(files, deps, dir)
+		})
+		if err != nil {
+			return nil, err
 		}
-		return t.compile(ctx, r, files, key, filepath.Join(dir, objectName(unit)), &o.CC)
-	})
-	if err != nil {
-		return nil, err
+		o.Path = filepath.Join(dir, objectName(unit))
+		now, same, err := r.sameRead(dir)
+		if err != nil || same {
+			return o, err
+		}
+		key = shortHash(key, now)
 	}
-	o.Path = filepath.Join(dir, objectName(unit))
-	return o, nil
 }
 
 // Built is the object of a unit as kbuild made it from the source as shipped: without sections of their own, with
@@ -83,18 +92,24 @@ func flatten(files map[string][]byte) []string {
 }
 
 // compile runs the recorded command for out. key names unit and files: under one name the same command has the same words,
-// by which ccache knows it again; who holds the lock of the cache entry is the only one to use the name.
-func (t *Tree) compile(ctx context.Context, r *record, files map[string][]byte, key, out string, cost *Cost) error {
+// by which ccache knows it again; who holds the lock of the cache entry is the only one to use the name. It gives the files that
+// were read, by their names in the tree.
+func (t *Tree) compile(ctx context.Context, r *record, files map[string][]byte, key, out string, cost *Cost) (read []string, err error) {
 	if len(files) == 0 {
-		_, err := t.cc(ctx, r, r.Command.Words, t.Source, out, cost)
-		return err
+		return t.cc(ctx, r, r.Command.Words, t.Source, out, cost)
 	}
-	return t.overlaid("overlay-"+key, files, r.folders(t), func(ov *overlay) ([]string, error) {
+	err = t.overlaid("overlay-"+key, files, r.folders(t), func(ov *overlay) ([]string, error) {
 		words := ov.words(r.Command.Words)
 		// Before the input, so that the last word stays the source file.
 		words = slices.Insert(words, len(words)-1, "-fdebug-prefix-map="+ov.dir+"="+t.Source)
-		return t.cc(ctx, r, words, ov.dir, out, cost)
+		deps, err := t.cc(ctx, r, words, ov.dir, out, cost)
+		read = make([]string, len(deps))
+		for i, d := range deps {
+			read[i] = moved(d, ov.dir, t.Source)
+		}
+		return deps, err
 	})
+	return read, err
 }
 
 // source is the unit's source file, relative to the tree; "" if it is elsewhere.

@@ -35,7 +35,7 @@ type external struct {
 // Errors: *pkgfmt.InputError, *BuildError.
 func (t *Tree) External(ctx context.Context, src *source.Tree) (*Tree, error) {
 	x := &Tree{Object: t.Object, CC: t.CC, kernel: t.kernel, cache: t.cache, root: t.root, launcher: t.launcher, vars: t.vars, jobs: t.jobs}
-	x.Key = shortHash(t.Key, "external", src.ID)
+	x.Key = t.externalKey(src)
 	dir, err := t.cache.Dir(ctx, "external", x.Key, func(ctx context.Context, dir string) error {
 		return x.buildExternal(ctx, src, dir)
 	})
@@ -53,6 +53,15 @@ func (t *Tree) External(ctx context.Context, src *source.Tree) (*Tree, error) {
 	}
 	x.units, err = readExternal(x, finished{dir: x.Source, was: f.Built}, src.Origin)
 	return x, err
+}
+
+// externalKey names what out-of-tree modules are made from. The key of a finished build says where that is, not what it has built.
+func (t *Tree) externalKey(src *source.Tree) string {
+	parts := []string{t.Key, "external", src.ID}
+	if b, ok := t.units.(*build); ok {
+		parts = append(parts, b.users.key)
+	}
+	return shortHash(parts...)
 }
 
 // buildExternal fills the cache folder: a copy of the source, in which kbuild has worked.

@@ -26,8 +26,15 @@ type launcher struct {
 	told  sync.Once
 }
 
-// launcherVars begin the names of variables by which ccache, distcc and icecc are set up. None of them changes an object.
+// launcherVars begin the names of variables by which ccache, distcc and icecc are set up.
 var launcherVars = []string{"CCACHE_", "DISTCC_", "ICECC_"}
+
+// exactVars come after them, and before ccache's own files: with a base_dir, which CI systems set, ccache makes paths relative
+// before it calls the compiler, and so __FILE__ and the names of the files that were read; by the others it takes objects for
+// equal that may not be.
+//
+// Source: "Configuration options", ccache manual, 3.7 to 4.11.
+var exactVars = []string{"CCACHE_BASEDIR=", "CCACHE_SLOPPINESS=", "CCACHE_IGNOREOPTIONS=", "CCACHE_IGNOREHEADERS=", "CCACHE_HASHDIR=1"}
 
 // SetLauncher puts a command before the compiler of pre and post, such as ccache, distcc or icecc; "" for none. What it gives
 // is what the compiler gives, so nothing that is made depends on it. note is narration. To be called before Compile and
@@ -66,11 +73,11 @@ func (t *Tree) openLauncher(ctx context.Context, command string, note func(forma
 		l.note = func(string, ...any) {}
 	}
 	for _, kv := range os.Environ() {
-		if slices.ContainsFunc(launcherVars, func(prefix string) bool { return strings.HasPrefix(kv, prefix) }) {
+		if slices.ContainsFunc(launcherVars, func(prefix string) bool { return strings.HasPrefix(kv, prefix) }) && !strings.HasPrefix(kv, "CCACHE_NOHASHDIR=") {
 			l.env = append(l.env, kv)
 		}
 	}
-	l.env = process.Env(l.env...)
+	l.env = process.Env(append(l.env, exactVars...)...)
 	if t.root != nil {
 		if dir := lookup(l.env, "CCACHE_DIR"); filepath.IsAbs(dir) && isFolder(dir) {
 			root := *t.root

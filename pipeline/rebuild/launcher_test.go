@@ -89,6 +89,39 @@ func TestLaunchers(t *testing.T) {
 		}
 		l.silent(t)
 	})
+	// ccache would have the compiler see relative paths, which __FILE__ has in it.
+	t.Run("ccache with a base_dir in the environment", func(t *testing.T) {
+		t.Setenv("CCACHE_DIR", t.TempDir())
+		t.Setenv("CCACHE_BASEDIR", "/")
+		check(t, "ccache").silent(t)
+	})
+	t.Run("ccache with a base_dir in its file", func(t *testing.T) {
+		dir := t.TempDir()
+		t.Setenv("CCACHE_DIR", dir)
+		if err := os.WriteFile(filepath.Join(dir, "ccache.conf"), []byte("base_dir = /\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		check(t, "ccache").silent(t)
+	})
+	// Nor may it leave out a header that has changed.
+	t.Run("ccache that is sloppy", func(t *testing.T) {
+		dir := t.TempDir()
+		t.Setenv("CCACHE_DIR", dir)
+		t.Setenv("CCACHE_IGNOREHEADERS", "/")
+		t.Setenv("CCACHE_NOHASHDIR", "1")
+		if err := os.WriteFile(filepath.Join(dir, "ccache.conf"), []byte("ignore_options = -D* -I*\nsloppiness = include_file_mtime,file_stat_matches\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		l := check(t, "ccache")
+		for _, setting := range []string{"base_dir = ", "sloppiness = ", "ignore_options = ", "ignore_headers_in_manifest = ", "hash_dir = true"} {
+			cmd := exec.Command("ccache", "--show-config")
+			cmd.Env = l.tree.launcher.env
+			out, err := cmd.Output()
+			if err != nil || !strings.Contains(string(out), ") "+setting+"\n") {
+				t.Errorf("not %q: %v\n%s", setting, err, out)
+			}
+		}
+	})
 	t.Run("distcc", func(t *testing.T) {
 		port, log := freePort(t), filepath.Join(openFolder(t), "log")
 		daemon(t, port, "distccd", "--no-detach", "--daemon", "--listen", "127.0.0.1", "--allow", "127.0.0.1", "--port", strconv.Itoa(port), "--jobs", "2",

@@ -73,7 +73,10 @@ func (t *Tree) Owner(ctx context.Context, files []string) ([]Owner, error) {
 
 func (t *prepared) ownersOf(ctx context.Context, file string) ([]Owner, error) {
 	kind := classify(file)
-	if kind != NotBuilt && kind != Assembly {
+	switch {
+	case kind == Other && !aside(file), strings.HasPrefix(file, "arch/x86/lib/") && path.Ext(file) == ".txt": // x86-opcode-map.txt
+		return []Owner{{File: file, Kind: Generated, Source: path.Dir(file) + "/Makefile"}}, nil
+	case kind != NotBuilt && kind != Assembly:
 		return []Owner{{File: file, Kind: kind}}, nil
 	}
 	ix, err := t.owners(ctx)
@@ -140,6 +143,8 @@ func classify(file string) Kind {
 		return Documentation
 	case file == "MAINTAINERS" || file == "CREDITS" || file == "COPYING" || file == "README" || strings.HasPrefix(base, "README"):
 		return Documentation
+	case file == dotConfig || generatedHeader("/"+file): // of a build without O=
+		return Kconfig
 	case strings.HasPrefix(base, "."): // .gitignore, .clang-format
 		return Documentation
 	case top == "tools" || top == "scripts" || top == "samples" || top == "usr":
@@ -159,6 +164,17 @@ func classify(file string) Kind {
 		return NotBuilt
 	}
 	return Other
+}
+
+// aside knows files of kind Other that no kernel for x86 is made from: those of other architectures, device trees, and what a
+// configuration can be begun with. Others are included (.def), or the build makes something from them (.tbl, .lds.S, .asn1).
+func aside(file string) bool {
+	if rest, ok := strings.CutPrefix(file, "arch/"); ok && !strings.HasPrefix(rest, "x86/") {
+		return true
+	}
+	base := path.Base(file)
+	return slices.Contains([]string{".dts", ".dtsi", ".config", ".yaml", ".yml"}, path.Ext(base)) || strings.HasSuffix(base, "_defconfig") ||
+		base == "TODO" || base == "NOTES"
 }
 
 // ownPrograms are folders that the architecture's Makefile builds by rules of its own.

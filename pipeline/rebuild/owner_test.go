@@ -55,8 +55,19 @@ func TestOwner(t *testing.T) {
 		{"scripts/Makefile.build", []Owner{{Kind: Makefile}}},
 		{"Documentation/filesystems/vfs.rst", []Owner{{Kind: Documentation}}},
 		{"MAINTAINERS", []Owner{{Kind: Documentation}}},
-		{"arch/x86/kernel/vmlinux.lds.S", []Owner{{Kind: Other}}},
-		{"arch/x86/entry/syscalls/syscall_64.tbl", []Owner{{Kind: Other}}},
+		// What a finished build tells more of.
+		{"arch/x86/kernel/vmlinux.lds.S", []Owner{{Kind: Generated, Source: "arch/x86/kernel/Makefile"}}},
+		{"arch/x86/entry/syscalls/syscall_64.tbl", []Owner{{Kind: Generated, Source: "arch/x86/entry/syscalls/Makefile"}}},
+		{"arch/x86/lib/x86-opcode-map.txt", []Owner{{Kind: Generated, Source: "arch/x86/lib/Makefile"}}},
+		{"lib/raid6/int.uc", []Owner{{Kind: Generated, Source: "lib/raid6/Makefile"}}},
+		{"arch/arm/tools/syscall.tbl", []Owner{{Kind: Other}}},
+		{"drivers/of/unittest-data/testcases.dts", []Owner{{Kind: Other}}},
+		{"arch/x86/configs/x86_64_defconfig", []Owner{{Kind: Other}}},
+		{"kernel/configs/tiny.config", []Owner{{Kind: Other}}},
+		// A diff of two folders in which kernels were built.
+		{".config", []Owner{{Kind: Kconfig}}},
+		{"include/generated/autoconf.h", []Owner{{Kind: Kconfig}}},
+		{"arch/x86/include/generated/asm/rwonce.h", []Owner{{Kind: Kconfig}}},
 	} {
 		t.Run(tc.file, func(t *testing.T) {
 			got, err := s.tree.Owner(t.Context(), []string{tc.file})

@@ -29,6 +29,11 @@ type record struct {
 	workdir string // where Command runs
 	key     string // names all that the object depends on, as a key for the cache
 	built   string // the object as kbuild left it, objtool's work included
+
+	// Of a finished build, whose key names the content of no more than the files that kbuild has noted for the unit: these, by
+	// absolute path.
+	build *build
+	known map[string]bool
 }
 
 // Record lets kbuild build units (objects as kbuild names them, "fs/namei.o") and keeps their commands. One run of make

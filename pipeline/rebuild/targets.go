@@ -57,7 +57,8 @@ func (l *linkage) classify(c *cmdFile, source string) (t target, ok bool) {
 	switch {
 	case !c.Fixdep && slices.Contains([]string{".a", ".o", ".ko", ".mod", ".usyms", ".order", ".symversions"}, ext),
 		!c.Fixdep && (base == "vmlinux" || strings.HasPrefix(base, "bzImage")),
-		strings.HasPrefix(base, "."), strings.HasSuffix(base, ".mod.o"), ext == ".hdrtest":
+		strings.HasPrefix(base, "."), strings.HasSuffix(base, ".mod.o"), ext == ".hdrtest",
+		strings.HasPrefix(name, "usr/include/"): // headers for programs (make headers_install), which the packages' targets leave
 		return t, false
 	case ext != ".o" || !c.Fixdep || !strings.Contains(c.Command, " -D__KERNEL__"):
 		t.Kind = Generated

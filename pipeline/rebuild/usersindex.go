@@ -31,11 +31,12 @@ type usersIndex struct {
 	Ends    []uint32            // of each file's list in the file users, in bytes
 	Inputs  map[string][]string // files that Makefiles name, by path: the Makefiles
 
+	key   string // names the .cmd files: every build that compiles anything gives another one
 	users string // the file: for each of Files the indexes of Targets that were made from it, as varints of their differences
 }
 
 // usersLayout is part of the key: it changes with what the cache folder holds.
-const usersLayout = "users 1"
+const usersLayout = "users 2"
 
 // maxCmdFile bounds a .cmd file, in bytes. The largest of Debian's 6.1 has 0.3 MB.
 const maxCmdFile = 16 << 20
@@ -60,13 +61,14 @@ func openUsers(ctx context.Context, c *cache.Cache, f finished, source string, j
 	for _, p := range files {
 		fmt.Fprintf(h, "%s %s\n", p.path, p.stat)
 	}
-	dir, err := c.Dir(ctx, "users", hex.EncodeToString(h.Sum(nil))[:32], func(ctx context.Context, dir string) error {
+	key := hex.EncodeToString(h.Sum(nil))[:32]
+	dir, err := c.Dir(ctx, "users", key, func(ctx context.Context, dir string) error {
 		return buildUsers(ctx, f, source, files, dir, jobs)
 	})
 	if err != nil {
 		return nil, err
 	}
-	ix := &usersIndex{users: filepath.Join(dir, "users")}
+	ix := &usersIndex{key: key, users: filepath.Join(dir, "users")}
 	b, err := os.ReadFile(filepath.Join(dir, "index.json"))
 	if err != nil {
 		return nil, err
@@ -353,10 +355,10 @@ func (ix *usersIndex) of(file string) ([]target, error) {
 }
 
 // named lists what was made from files whose path ends in one of the tails, by name: "linux/fs.h".
-func (ix *usersIndex) named(tail string) ([]target, error) {
+func (ix *usersIndex) named(tails ...string) ([]target, error) {
 	var out []target
 	for _, f := range ix.Files {
-		if f != tail && !strings.HasSuffix(f, "/"+tail) {
+		if !slices.ContainsFunc(tails, func(tail string) bool { return f == tail || strings.HasSuffix(f, "/"+tail) }) {
 			continue
 		}
 		more, err := ix.of(f)
@@ -367,6 +369,12 @@ func (ix *usersIndex) named(tail string) ([]target, error) {
 	}
 	slices.SortFunc(out, func(a, b target) int { return strings.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(out, func(a, b target) bool { return a.Name == b.Name }), nil
+}
+
+// makes says whether the build makes a file itself.
+func (ix *usersIndex) makes(file string) bool {
+	_, ok := slices.BinarySearchFunc(ix.Targets, file, func(t target, name string) int { return strings.Compare(t.Name, name) })
+	return ok
 }
 
 // folder says whether something was made in a folder or below it.
