@@ -37,7 +37,8 @@ func openRoot(ctx context.Context, dir, cache string, folders ...string) (*proce
 	return root, nil
 }
 
-// findCompiler returns the program that is the shipped kernel's compiler, in root unless that is nil.
+// findCompiler returns the program that is the shipped kernel's compiler, in root unless that is nil: the one that the
+// configuration names, or cc, which may have another name.
 func findCompiler(ctx context.Context, root *process.Root, config *shippedConfig, cc string) (string, error) {
 	want := config.compilerText()
 	if err := config.checkGCC(); err != nil {
@@ -69,7 +70,7 @@ func findCompiler(ctx context.Context, root *process.Root, config *shippedConfig
 		return "", err
 	}
 	// kbuild takes '#' out before it compares. Source: CC_VERSION_TEXT, Makefile, v6.1.
-	if strings.ReplaceAll(got, "#", "") != want {
+	if got = strings.ReplaceAll(got, "#", ""); got != want && !(given && nameless(got) == nameless(want)) {
 		e := &CompilerError{Path: cc, Want: want, Got: got}
 		if root != nil {
 			e.Root = root.Dir
@@ -77,6 +78,22 @@ func findCompiler(ctx context.Context, root *process.Root, config *shippedConfig
 		return "", e
 	}
 	return cc, nil
+}
+
+// nameless is a compiler's version text without the first word: the name that the program was called by, which the same
+// compiler does not have everywhere.
+func nameless(text string) string {
+	_, version, _ := strings.Cut(text, " ")
+	return version
+}
+
+// versionVars let kbuild take the compiler of --cc for the one of the configuration where it only has another name: what is
+// made from CONFIG_CC_VERSION_TEXT stays the same, and Debian's Makefile builds no module by a compiler that differs in it.
+func versionVars(cc string, config *shippedConfig) []string {
+	if name, _, _ := strings.Cut(config.compilerText(), " "); filepath.Base(cc) == name {
+		return nil
+	}
+	return []string{"CC_VERSION_TEXT=" + config.compilerText()}
 }
 
 // checkGCC refuses kernels built by clang.

@@ -104,6 +104,7 @@ func OpenBuild(ctx context.Context, c *cache.Cache, src *source.Tree, object str
 		return nil, err
 	}
 	t.vars = append([]string{"ARCH=" + config.arch, "CC=" + t.CC, "HOSTCC=" + t.CC, "KERNELRELEASE=" + k.Release}, rust...)
+	t.vars = append(t.vars, versionVars(t.CC, config)...)
 	t.Key = shortHash(layout, "build", object, src.Dir, t.CC, b.want, k.Release)
 	return t, nil
 }

@@ -126,6 +126,7 @@ func Prepare(ctx context.Context, c *cache.Cache, src *source.Tree, k *pkgfmt.Ke
 	// HOSTCC: the kernel's compiler serves for kbuild's own programs, and needs no second one installed.
 	t.vars = []string{"ARCH=" + config.arch, "CC=" + cc, "HOSTCC=" + cc, "KERNELRELEASE=" + k.Release}
 	t.vars = append(t.vars, distribution(k.Version)...)
+	t.vars = append(t.vars, versionVars(cc, config)...)
 	rust, err := rustVars(ctx, c, config)
 	if err != nil {
 		return nil, err
