@@ -6,8 +6,8 @@
 //	go run ./ci/benchpeers -source DIR -build-tree DIR -kernel IMAGE.deb PATCH
 //
 // A full build takes long. It is measured once, with -full, and kept in records/ with its log. kpatch-build works in a copy of
-// the source and asks for a kernel with debug information. It takes the environment's word for it: to measure it with
-// another release's compiler, run this program and livesplice in a root of that release.
+// the source, runs the gcc of the environment, and asks for a kernel with debug information: with -debug the kernel is the small
+// one with that, built by the gcc-12 of where this program runs, which may be a root of another release.
 package main
 
 import (
@@ -39,6 +39,7 @@ type options struct {
 	records string
 	kpatch  string // kpatch-build
 	full    bool
+	debug   bool
 	warm    int
 	given   subject
 }
@@ -51,6 +52,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.records, "records", "ci/benchpeers/records", "folder of what was measured once")
 	fs.StringVar(&o.kpatch, "kpatch-build", "kpatch-build", "the program")
 	fs.BoolVar(&o.full, "full", false, "measure the full build of each kernel with a finished build, and keep it in -records")
+	fs.BoolVar(&o.debug, "debug", false, "the small kernel with debug information, as kpatch-build wants it, and no other")
 	fs.IntVar(&o.warm, "warm", 3, "warm runs of livesplice, of which the median counts")
 	fs.StringVar(&o.given.source, "source", "", "source of a kernel, clean")
 	fs.StringVar(&o.given.tree, "build-tree", "", "its finished build, another folder")
@@ -66,8 +68,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	none := o.given.source == "" && o.given.tree == "" && len(o.given.packages) == 0 && fs.NArg() == 0
 	all := o.given.source != "" && o.given.tree != "" && len(o.given.packages) > 0 && fs.NArg() == 1
-	if o.warm < 1 || !none && !all {
-		fmt.Fprintln(stderr, "benchpeers: want -source, -build-tree, -kernel and one patch, or none of them; and -warm from 1 on")
+	if o.warm < 1 || !none && (!all || o.debug) {
+		fmt.Fprintln(stderr, "benchpeers: want -source, -build-tree, -kernel and one patch without -debug, or none of them; and -warm from 1 on")
 		return 2
 	}
 	o.given.patch = fs.Arg(0)
@@ -94,7 +96,14 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 		}
 	}
 	subjects := []subject{o.given}
-	if o.given.source == "" {
+	switch {
+	case o.debug:
+		small, err := smallkernel.BuildDebug(ctx)
+		if err != nil {
+			return err
+		}
+		subjects = []subject{ofSmall(small)}
+	case o.given.source == "":
 		if subjects, err = standard(ctx); err != nil {
 			return err
 		}
@@ -137,6 +146,10 @@ func standard(ctx context.Context) ([]subject, error) {
 	}
 	return []subject{
 		{name: "debian-6.1-amd64", source: files.Source, packages: files.Kernel(), patch: "testdata/patches/fcntl-immutable-hint.patch"},
-		{source: small.Source, tree: small.Object, packages: []string{small.Image, small.Headers}, patch: "testdata/patches/proc-version-spliced.patch"},
+		ofSmall(small),
 	}, nil
+}
+
+func ofSmall(k *smallkernel.Kernel) subject {
+	return subject{source: k.Source, tree: k.Object, packages: []string{k.Image, k.Headers}, patch: "testdata/patches/proc-version-spliced.patch"}
 }

@@ -65,7 +65,27 @@ func (f *figures) table() string {
 	if f.why != "" {
 		fmt.Fprintf(&b, "kpatch-build was not run: %s\n", f.why)
 	}
+	f.bounds(&b)
 	return b.String()
+}
+
+// bounds are by wall time, of what was measured in this run: how many times faster than kpatch-build an update has to be.
+func (f *figures) bounds(b *strings.Builder) {
+	if f.kpatch == (pair{}) {
+		return
+	}
+	fmt.Fprintf(b, "\n%-40s %9s %9s\n", "bounds", "measured", "wanted")
+	for _, w := range []struct {
+		name        string
+		theirs, our cost
+		want        float64
+	}{{"kpatch-build, cold", f.kpatch.cold, f.tree.cold, 100}, {"kpatch-build, warm", f.kpatch.warm, f.tree.warm, 20}} {
+		verdict := "FAIL"
+		if w.theirs.wall.Seconds() >= w.want*w.our.wall.Seconds() {
+			verdict = "PASS"
+		}
+		fmt.Fprintf(b, "%-40s %9s %9.0f  %s\n", w.name+", times as long", times(w.theirs.wall, w.our.wall), w.want, verdict)
+	}
 }
 
 // lines are those of what was measured once, and where it is from.

@@ -5,24 +5,49 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"livesplice/pipeline/process"
 )
 
-// makeAll configures and builds in top/obj, then makes the packages: the .debs come to be in top, the .rpms in top/rpm.
-func makeAll(ctx context.Context, src, top string) error {
+// make configures and builds in top/obj, then makes the packages: the .debs come to be in top, the .rpms in top/rpm.
+func (f form) make(ctx context.Context, src, top string) error {
 	k := &Kernel{Source: src, Object: filepath.Join(top, "obj")}
+	if f.inPlace {
+		if err := os.RemoveAll(k.Object); err != nil {
+			return err
+		}
+		// Hard links: kbuild writes new files only.
+		if _, err := process.Run(ctx, process.Cmd{Path: "cp", Args: []string{"-al", src, k.Object}}); err != nil {
+			return err
+		}
+		k.Source = k.Object
+	}
 	if err := os.MkdirAll(k.Object, 0o755); err != nil {
 		return err
 	}
-	fragment := filepath.Join(top, "config")
-	if err := os.WriteFile(fragment, config, 0o644); err != nil {
+	// Each `make bindeb-pkg` counts up its packages' revision: those of a build that was stopped would stand beside ours.
+	stale, err := filepath.Glob(filepath.Join(top, "*.deb"))
+	if err != nil {
 		return err
 	}
-	for _, args := range [][]string{
+	for _, path := range stale {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	fragment := filepath.Join(top, "config")
+	if err := os.WriteFile(fragment, []byte(f.config), 0o644); err != nil {
+		return err
+	}
+	steps := [][]string{
 		{"KCONFIG_ALLCONFIG=" + fragment, "allnoconfig"},
 		{}, // what is there from a build that was stopped is not made again
 		{"bindeb-pkg"},
-		{"RPMOPTS=--define '_topdir " + filepath.Join(top, "rpm") + "'", "binrpm-pkg"},
-	} {
+	}
+	if f.rpm {
+		steps = append(steps, []string{"RPMOPTS=--define '_topdir " + filepath.Join(top, "rpm") + "'", "binrpm-pkg"})
+	}
+	for _, args := range steps {
 		res, err := k.Make(ctx, k.Object, args...)
 		if err != nil {
 			return fmt.Errorf("make %q: %w\n%s", args, err, lastLines(res.Stderr))

@@ -32,7 +32,7 @@ type Kernel struct {
 
 	Image   string // linux-image .deb, made by `make bindeb-pkg`
 	Headers string // linux-headers .deb
-	RPM     string // kernel .rpm, made by `make binrpm-pkg` of the same tree: the same vmlinux
+	RPM     string // kernel .rpm, made by `make binrpm-pkg` of the same tree: the same vmlinux; "": not made
 }
 
 // recipe is part of the key of what is kept: it changes with what this package makes.
@@ -46,6 +46,12 @@ const (
 //go:embed config
 var config []byte
 
+// debug is what BuildDebug adds.
+const debug = `
+CONFIG_DEBUG_KERNEL=y
+CONFIG_DEBUG_INFO_DWARF4=y
+`
+
 // BuildVars are make's variables of each build in the tree: the same ones give the same vmlinux, so that no packaging links
 // it anew with another time or number.
 //
@@ -55,29 +61,33 @@ func BuildVars() []string {
 		"KBUILD_BUILD_HOST=small", "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 12:00:00 UTC 2026", "KDEB_COMPRESS=gzip", "KDEB_CHANGELOG_DIST=bookworm"}
 }
 
+// form is one way to build the kernel.
+type form struct {
+	name    string
+	config  string
+	inPlace bool // without O=
+	rpm     bool // packages of rpm, too
+}
+
 // Build builds the kernel, or finds it in the cache.
 func Build(ctx context.Context) (*Kernel, error) {
-	return build(ctx, "tree", makeAll)
+	return build(ctx, form{name: "tree", config: string(config), rpm: true})
 }
 
 // BuildInPlace is Build without O=: Source and Object are one folder. It is another build, and takes as long again.
 func BuildInPlace(ctx context.Context) (*Kernel, error) {
-	return build(ctx, "in-place", func(ctx context.Context, src, top string) error {
-		obj := filepath.Join(top, "obj")
-		if err := os.RemoveAll(obj); err != nil {
-			return err
-		}
-		// Hard links: kbuild writes new files only.
-		if _, err := process.Run(ctx, process.Cmd{Path: "cp", Args: []string{"-al", src, obj}}); err != nil {
-			return err
-		}
-		return makeAll(ctx, obj, top)
-	})
+	return build(ctx, form{name: "in-place", config: string(config), inPlace: true, rpm: true})
 }
 
-// build finds or makes the tree of a form ("tree", "in-place"). kbuild may write the names of folders into what it makes, so
+// BuildDebug is Build with debug information, which other tools for live updates ask for, and without an RPM. It is another
+// build, too.
+func BuildDebug(ctx context.Context) (*Kernel, error) {
+	return build(ctx, form{name: "debug", config: strings.Replace(string(config), `"-small"`, `"-small-debug"`, 1) + debug})
+}
+
+// build finds or makes the tree of a form. kbuild may write the names of folders into what it makes, so
 // it works where the tree stays; an entry of the cache says that it came to its end. A build that was stopped goes on.
-func build(ctx context.Context, form string, fill func(ctx context.Context, src, top string) error) (*Kernel, error) {
+func build(ctx context.Context, f form) (*Kernel, error) {
 	fail := func(err error) (*Kernel, error) { return nil, fmt.Errorf("small kernel: %w", err) }
 	c, err := cache.Open("")
 	if err != nil {
@@ -87,17 +97,17 @@ func build(ctx context.Context, form string, fill func(ctx context.Context, src,
 	if err != nil {
 		return fail(err)
 	}
-	key, err := keyOf(ctx, src, form)
+	key, err := keyOf(ctx, src, f)
 	if err != nil {
 		return fail(err)
 	}
-	top := filepath.Join(c.Root(), "smallkernel-"+form, key)
+	top := filepath.Join(c.Root(), "smallkernel-"+f.name, key)
 	made := func() (string, error) {
 		return c.Dir(ctx, "smallkernel", key, func(ctx context.Context, _ string) error {
 			if err := os.MkdirAll(top, 0o755); err != nil {
 				return err
 			}
-			return fill(ctx, src.Dir, top)
+			return f.make(ctx, src.Dir, top)
 		})
 	}
 	end, err := made()
@@ -109,11 +119,11 @@ func build(ctx context.Context, form string, fill func(ctx context.Context, src,
 	if err != nil {
 		return fail(err)
 	}
-	k := &Kernel{Source: src.Dir, Object: filepath.Join(top, "obj"), Config: string(config)}
-	if form == "in-place" {
+	k := &Kernel{Source: src.Dir, Object: filepath.Join(top, "obj"), Config: f.config}
+	if f.inPlace {
 		k.Source = k.Object
 	}
-	if err := k.find(top); err != nil {
+	if err := k.find(top, f.rpm); err != nil {
 		return fail(err)
 	}
 	return k, nil
@@ -133,9 +143,9 @@ func openSource(ctx context.Context, c *cache.Cache) (*source.Tree, error) {
 }
 
 // keyOf names what the build depends on.
-func keyOf(ctx context.Context, src *source.Tree, form string) (string, error) {
+func keyOf(ctx context.Context, src *source.Tree, f form) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%q\n%s\n", recipe, form, src.ID, src.Dir, BuildVars(), config)
+	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%q\n%s\n", recipe, f.name, src.ID, src.Dir, BuildVars(), f.config)
 	for _, program := range []string{compiler, "ld", "as", "make", "rpmbuild", "dpkg-deb"} {
 		res, err := process.Run(ctx, process.Cmd{Path: program, Args: []string{"--version"}})
 		if err != nil {
@@ -147,7 +157,7 @@ func keyOf(ctx context.Context, src *source.Tree, form string) (string, error) {
 }
 
 // find fills in what the build has made.
-func (k *Kernel) find(top string) error {
+func (k *Kernel) find(top string, rpm bool) error {
 	release, err := os.ReadFile(filepath.Join(k.Object, "include/config/kernel.release"))
 	if err != nil {
 		return err
@@ -161,6 +171,9 @@ func (k *Kernel) find(top string) error {
 		{&k.Headers, "linux-headers-" + k.Release + "_*.deb"},
 		{&k.RPM, "rpm/RPMS/x86_64/kernel-6*.rpm"},
 	} {
+		if w.to == &k.RPM && !rpm {
+			continue
+		}
 		found, err := filepath.Glob(filepath.Join(top, w.pattern))
 		if err != nil || len(found) != 1 {
 			return fmt.Errorf("folder %q: %d files %s, want one", top, len(found), w.pattern)
