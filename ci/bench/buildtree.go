@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"livesplice/ci/program"
 	"livesplice/pipeline"
 )
 
@@ -99,10 +99,8 @@ func benchTree(ctx context.Context, tree, image string, patches []string) (*tree
 	if f.Machine, err = thisMachine(len(b.cores)); err != nil {
 		return nil, err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", b.program, "./cmd/livesplice")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf("go build: %w", err)
+	if err := program.Build(ctx, b.program, os.Stderr); err != nil {
+		return nil, err
 	}
 	busy, err := startBusy()
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
 
 	"livesplice/ci/archive"
+	"livesplice/ci/program"
 )
 
 const (
@@ -113,10 +113,8 @@ func bench(ctx context.Context, warm int, parts bool) (*figures, error) {
 		return f, b.measure(ctx, f, warm)
 	}
 	say("building livesplice")
-	build := exec.CommandContext(ctx, "go", "build", "-o", b.program, "./cmd/livesplice")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf("go build: %w", err)
+	if err := program.Build(ctx, b.program, os.Stderr); err != nil {
+		return nil, err
 	}
 	return f, b.measure(ctx, f, warm)
 }

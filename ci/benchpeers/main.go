@@ -17,12 +17,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 
 	"livesplice/ci/archive"
+	"livesplice/ci/program"
 	"livesplice/ci/smallkernel"
 )
 
@@ -89,10 +89,8 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	b := &bench{dir: dir, program: o.program, kpatch: o.kpatch, records: o.records, warm: o.warm, full: o.full, log: stderr}
 	if b.program == "" {
 		b.program = filepath.Join(dir, "livesplice")
-		build := exec.CommandContext(ctx, "go", "build", "-o", b.program, "./cmd/livesplice")
-		build.Stderr = stderr
-		if err := build.Run(); err != nil {
-			return fmt.Errorf("go build: %w", err)
+		if err := program.Build(ctx, b.program, stderr); err != nil {
+			return err
 		}
 	}
 	subjects := []subject{o.given}

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"time"
 
 	"livesplice/ci/archive"
+	"livesplice/ci/program"
 )
 
 func main() {
@@ -83,10 +83,8 @@ func (o *options) run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", w.program, "./cmd/livesplice")
-	build.Stderr = o.log
-	if err := build.Run(); err != nil {
-		return fmt.Errorf("go build: %w", err)
+	if err := program.Build(ctx, w.program, o.log); err != nil {
+		return err
 	}
 	d := &draw{work: w, kernels: kernels, later: later}
 	fixes, err := d.fixes(ctx, o.fixes, o.seed, o.names)

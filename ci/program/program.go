@@ -1,0 +1,19 @@
+// Package program builds the program that measurements run.
+package program
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+)
+
+// Build builds livesplice as the file path, from the module of the working directory; what the compiler says goes to log.
+func Build(ctx context.Context, path string, log io.Writer) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "livesplice/cmd/livesplice")
+	cmd.Stderr = log
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("go build: %w", err)
+	}
+	return nil
+}
