@@ -10,8 +10,8 @@ type corpusCmd struct {
 	Args      []string `arg:"" optional:"" name:"path" help:"More of --kernel."`
 	OldSource string   `required:"" placeholder:"PATH" help:"The source as shipped."`
 	NewSource string   `required:"" placeholder:"PATH" help:"A later version of it."`
-	Kernel    []string `required:"" placeholder:"PATH" help:"Packages of the kernel built from the old source; may be repeated."`
-	Out       string   `required:"" placeholder:"DIR" help:"Folder for results and modules; a run that was stopped goes on from there."`
+	Kernel    []string `required:"" sep:"none" placeholder:"PATH" help:"Packages of the kernel built from the old source; may be repeated."`
+	Out       string   `default:"corpus" placeholder:"DIR" help:"Folder for results and modules; a run that was stopped goes on from there (default: ${default})."`
 	CC        string   `name:"cc" placeholder:"CC" help:"The kernel's compiler (default: the one that its config names)."`
 	Root      string   `name:"toolchain-root" placeholder:"DIR" help:"A root (chroot) with compiler and build tools of another release; the kernel's build runs in it (default: none)."`
 	Under     []string `placeholder:"PATH" help:"Only this file of the source, or those below this folder; may be repeated (default: all)."`
@@ -29,7 +29,7 @@ that does not compile alone is given the fewest headers of the new version that 
 Example:
   livesplice corpus --old-source linux-source-6.1_6.1.176-1_all.deb --new-source linux-source-6.1_6.1.192-2_all.deb \
     --kernel linux-image-6.1.0-50-amd64_6.1.176-1_amd64.deb --kernel linux-headers-6.1.0-50-amd64_6.1.176-1_amd64.deb \
-    --kernel linux-headers-6.1.0-50-common_6.1.176-1_all.deb --sample 300 --out corpus`
+    --kernel linux-headers-6.1.0-50-common_6.1.176-1_all.deb --sample 300`
 }
 
 func (c *corpusCmd) Run(e *env) error {

@@ -39,7 +39,12 @@ func Run(ctx context.Context, opts Options) (*Result, error) {
 	if opts.Out == "" || opts.OldSource == "" || opts.NewSource == "" || len(opts.Kernel) == 0 {
 		return nil, &kconfig.UsageError{Thing: "corpus", Reason: "--old-source, --new-source, --kernel and --out are needed"}
 	}
-	if opts.Jobs <= 0 {
+	for flag, n := range map[string]int{"--sample": opts.Sample, "--jobs": opts.Jobs} {
+		if n < 0 {
+			return nil, &kconfig.UsageError{Thing: fmt.Sprintf("flag %q", flag), Reason: fmt.Sprintf("%d is a negative number", n)}
+		}
+	}
+	if opts.Jobs == 0 {
 		opts.Jobs = runtime.NumCPU()
 	}
 	if opts.Log == nil {
