@@ -170,13 +170,10 @@ func probe(out string) error {
 	if err != nil {
 		return err
 	}
-	undo, err := makeFolder(dir)
-	defer undo()
+	scratch, undo, err := makeScratch(dir)
 	if err == nil {
-		var tmp string
-		if tmp, err = os.MkdirTemp(dir, ".livesplice-"); err == nil {
-			err = os.Remove(tmp)
-		}
+		err = os.Remove(scratch)
+		undo()
 	}
 	if err != nil {
 		bad.Reason = fmt.Sprintf("folder %q cannot be written to: %v", out, err)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"livesplice/kconfig"
 )
 
@@ -56,6 +58,25 @@ func TestOptionsCheck(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
 		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+// TestProbeTogether has many runs look at one folder, which each makes and removes.
+func TestProbeTogether(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	var all errgroup.Group
+	for range 4 {
+		all.Go(func() error {
+			for range 200 {
+				if err := probe(out); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := all.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

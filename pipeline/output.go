@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,13 +29,8 @@ func (c *creation) output(ctx context.Context) (*Result, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	undo, err := makeFolder(out)
+	scratch, undo, err := makeScratch(out)
 	if err != nil {
-		return nil, "", err
-	}
-	scratch, err := os.MkdirTemp(out, ".livesplice-")
-	if err != nil {
-		undo()
 		return nil, "", err
 	}
 	defer os.RemoveAll(scratch)
@@ -54,6 +51,24 @@ func (c *creation) output(ctx context.Context) (*Result, string, error) {
 	}
 	res.Folder, res.Review = filepath.Join(c.opts.Out, res.Folder), filepath.Join(c.opts.Out, res.Review)
 	return res, strings.Join(res.Report.Packages, " "), nil
+}
+
+// makeScratch makes a scratch folder in dir, and dir if need be; undo removes dir again, if empty and made here. The undo of
+// another run may come between the two, so it tries more than once.
+func makeScratch(dir string) (scratch string, undo func(), err error) {
+	for range 100 {
+		if undo, err = makeFolder(dir); err == nil {
+			scratch, err = os.MkdirTemp(dir, ".livesplice-")
+		}
+		if err == nil {
+			return scratch, undo, nil
+		}
+		undo()
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) { // MkdirAll gives either
+			break
+		}
+	}
+	return "", nil, err
 }
 
 // makeFolder makes a folder and those above it; undo removes what it made, if empty.
