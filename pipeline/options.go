@@ -121,7 +121,18 @@ func (o *Options) Check() error {
 	}
 	slices.Sort(o.Formats)
 	o.Formats = slices.Compact(o.Formats)
+	o.Fixes, o.NeedsReboot = once(o.Fixes), once(o.NeedsReboot)
 	return nil
+}
+
+// once is a list without what stands in it before.
+func once(list []string) (out []string) {
+	for _, s := range list {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // checkFormats says whether each format is one of those that can be written, and that there is one.

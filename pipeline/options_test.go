@@ -61,6 +61,21 @@ func TestOptionsCheck(t *testing.T) {
 	}
 }
 
+// TestCVEsOnce: statements of OpenVEX are unique, and a CVE that is named by two flags is one.
+func TestCVEsOnce(t *testing.T) {
+	o := Options{Patches: []string{"p"}, Source: "s", Kernel: []string{"k"}, Engine: "auto", Formats: []string{"deb"}, Revision: 1,
+		Fixes: []string{"CVE-2026-10002", "CVE-2026-10001", "CVE-2026-10002"}, NeedsReboot: []string{"CVE-2026-10003", "CVE-2026-10003"}}
+	if err := o.Check(); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"CVE-2026-10002", "CVE-2026-10001"}; !slices.Equal(o.Fixes, want) {
+		t.Errorf("fixes %q, want %q", o.Fixes, want)
+	}
+	if want := []string{"CVE-2026-10003"}; !slices.Equal(o.NeedsReboot, want) {
+		t.Errorf("needs a reboot: %q, want %q", o.NeedsReboot, want)
+	}
+}
+
 // TestProbeTogether has many runs look at one folder, which each makes and removes.
 func TestProbeTogether(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
