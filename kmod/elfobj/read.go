@@ -228,6 +228,7 @@ func (r *reader) relocations() error {
 			s.Applies.Rela = s
 		}
 		s.Relocs = make([]Reloc, len(s.Data)/relaSize)
+		size := s.Applies.unpacked(r.order)
 		sorted := true
 		for j := range s.Relocs {
 			b, order := s.Data[j*relaSize:], r.order
@@ -237,8 +238,8 @@ func (r *reader) relocations() error {
 				return errf(sectionAt(i), "%q: entry %d: symbol %d of %d", s.Name, j, k, len(r.sym))
 			}
 			rel := Reloc{Offset: order.Uint64(b), Type: uint32(info), Sym: r.sym[k], Addend: int64(order.Uint64(b[16:]))}
-			if rel.Offset >= s.Applies.Size() {
-				return errf(sectionAt(i), "%q: entry %d: offset %#x in a section of %#x bytes", s.Name, j, rel.Offset, s.Applies.Size())
+			if rel.Offset >= size {
+				return errf(sectionAt(i), "%q: entry %d: offset %#x in a section of %#x bytes", s.Name, j, rel.Offset, size)
 			}
 			sorted = sorted && (j == 0 || s.Relocs[j-1].Offset <= rel.Offset)
 			s.Relocs[j] = rel
@@ -249,6 +250,16 @@ func (r *reader) relocations() error {
 		s.Data = nil
 	}
 	return nil
+}
+
+// unpacked is the size of a section's content, also of one that is compressed (.debug_info by gcc's -gz): its data begin with an
+// Elf64_Chdr, whose second word of 8 bytes that is.
+func (s *Section) unpacked(order binary.ByteOrder) uint64 {
+	const chdrSize = 24
+	if s.Flags&elf.SHF_COMPRESSED == 0 || len(s.Data) < chdrSize {
+		return s.Size()
+	}
+	return order.Uint64(s.Data[8:])
 }
 
 // links follows sh_link and sh_info of the remaining sections.

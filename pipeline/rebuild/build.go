@@ -186,7 +186,9 @@ func (b *build) ownersOf(_ context.Context, file string) ([]Owner, error) {
 	}
 	var owners []Owner
 	for _, t := range made {
-		owners = append(owners, t.owners(file)...)
+		if !b.stale(t) {
+			owners = append(owners, t.owners(file)...)
+		}
 	}
 	if kind != NotBuilt { // no rule makes other files from a .c file
 		for _, makefile := range b.users.Inputs[file] {
@@ -205,6 +207,15 @@ func (b *build) ownersOf(_ context.Context, file string) ([]Owner, error) {
 		return []Owner{{File: file, Kind: Generated, Source: path.Dir(file) + "/Makefile"}}, nil
 	}
 	return []Owner{{File: file, Kind: kind}}, nil
+}
+
+// stale says of what is linked into nothing that it is left from another build in the same folder: kbuild does not remove what a
+// source has become when that is gone.
+func (b *build) stale(t target) bool {
+	if t.Source == "" || t.Kind != Separate && t.Kind != Generated {
+		return false
+	}
+	return !isFile(filepath.Join(b.Source, t.Source)) && !isFile(filepath.Join(b.Object, t.Source))
 }
 
 // madeFrom lists what was made from a file. A header that is not there yet can take the place of others of its name: what was

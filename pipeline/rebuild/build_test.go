@@ -38,6 +38,7 @@ var builtFiles = map[string]string{
 	"kernel/.bounds.s.cmd":                      strings.Replace(compiled("kernel/bounds.s", "SRC/kernel/bounds.c", "SRC/include/linux/fs.h"), " -c ", " -S ", 1),
 	"scripts/.gen.cmd":                          "cmd_scripts/gen := gcc -Wp,-MMD,x.d -o scripts/gen SRC/scripts/gen.c\n\nsource_scripts/gen := SRC/scripts/gen.c\n\ndeps_scripts/gen := \\\n  /usr/include/stdio.h \\\n  SRC/include/linux/tool.h \\\n\n",
 	"arch/x86/include/generated/asm/.sys.h.cmd": "cmd_arch/x86/include/generated/asm/sys.h := sh SRC/scripts/sys.sh --abis common,64 SRC/arch/x86/entry/sys.tbl  arch/x86/include/generated/asm/sys.h\n",
+	"fs/.gone.o.cmd":                            compiled("fs/gone.o", "SRC/fs/gone.c", "SRC/include/linux/fs.h"), // of a source that is no more
 	"usr/include/linux/.only.h.cmd":             "cmd_usr/include/linux/only.h := sh SRC/scripts/headers_install.sh SRC/include/uapi/linux/only.h usr/include/linux/only.h\n",
 	"tools/objtool/.x.o.cmd":                    "cmd_/elsewhere/x.o := gcc\n",
 	"fs/.m.mod.cmd":                             "cmd_fs/m.mod := echo fs/m1.o fs/both.o\n",

@@ -28,6 +28,14 @@ type Object struct {
 // apart, as distcc and icecc do: macros lose their columns there.
 var sectionFlags = []string{"-ffunction-sections", "-fdata-sections", "-g", "-gno-column-info"}
 
+// wholeDebug are a command's words without those by which debug information is put elsewhere or compressed, or says of some types
+// only that they exist (CONFIG_DEBUG_INFO_SPLIT, _COMPRESSED and _REDUCED): layouts are compared by it. Code does not depend on them.
+func wholeDebug(words []string) []string {
+	return slices.DeleteFunc(slices.Clone(words), func(w string) bool {
+		return w == "-gsplit-dwarf" || w == "-gz" || strings.HasPrefix(w, "-gz=") || strings.HasPrefix(w, "-femit-struct-debug-")
+	})
+}
+
 // Compile compiles a unit (an object as kbuild names it) with a section per function and datum: from the source as
 // shipped if files is empty (pre), otherwise with these files in the place of the tree's (post), by path relative to
 // the tree; nil is a file that is gone. The command is the one that kbuild runs, objtool left out, so the same content
@@ -40,6 +48,9 @@ func (t *Tree) Compile(ctx context.Context, unit string, files map[string][]byte
 	o := &Object{Unit: unit, Cmd: r.Command.Words, Kbuild: kbuild, Cached: true}
 	o.Source = r.source(t)
 	kind, made := "pre", append(slices.Clone(sectionFlags), r.key)
+	if len(wholeDebug(r.Command.Words)) < len(r.Command.Words) {
+		made = append(made, "whole debug") // before, these objects were made with the command's own flags
+	}
 	if len(files) > 0 {
 		kind, made = "post", append(made, flatten(files)...)
 	}
@@ -178,7 +189,7 @@ func moved(word, from, to string) string {
 
 // cc runs the compiler in the unit's working folder and returns the files that it read.
 func (t *Tree) cc(ctx context.Context, r *record, words []string, root, out string, cost *Cost) (deps []string, err error) {
-	args := slices.Concat(words[1:len(words)-1], sectionFlags, words[len(words)-1:])
+	args := slices.Concat(wholeDebug(words[1:len(words)-1]), sectionFlags, words[len(words)-1:])
 	if filepath.Ext(r.Command.Input) != ".c" {
 		return nil, fmt.Errorf("unit %q: it is made from %q, which is no C source", r.Object, r.Command.Input)
 	}

@@ -2,6 +2,7 @@ package rebuild
 
 import (
 	"bytes"
+	"debug/dwarf"
 	"debug/elf"
 	"errors"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"livesplice/pipeline/process"
 )
@@ -256,5 +258,55 @@ func TestGeneratedConstants(t *testing.T) {
 	var refusal *Refusal
 	if !errors.As(err, &refusal) || refusal.File != "arch/x86/include/asm/ptrace.h" {
 		t.Errorf("a larger struct pt_regs: %v, want *Refusal", err)
+	}
+}
+
+// TestWholeDebug compiles a unit of a kernel whose debug information is elsewhere, compressed, or of some types only: what
+// livesplice compiles has all of it, since layouts are compared by it.
+func TestWholeDebug(t *testing.T) {
+	for _, flags := range []string{"-g", "-g -gsplit-dwarf", "-g -gz=zlib", "-gz -g", "-g -fno-var-tracking -femit-struct-debug-baseonly", "-g -femit-struct-debug-reduced", "-g1", ""} {
+		top := t.TempDir()
+		b := fakeBuild(t, filepath.Join(top, "src"), filepath.Join(top, "obj"))
+		for name, text := range map[string]string{
+			"src/fs/m1.c":            "#include \"../include/linux/fs.h\"\nlong f(struct in_header *p) { return p->first + p->second; }\n",
+			"src/include/linux/fs.h": "struct in_header { int first; long second; };\n",
+			"obj/fs/.m1.o.cmd":       strings.ReplaceAll(strings.Replace(builtFiles["fs/.m1.o.cmd"], " -c ", " "+flags+" -c ", 1), "SRC", b.Source),
+		} {
+			if err := os.WriteFile(filepath.Join(top, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		later := time.Now().Add(time.Minute)
+		if err := os.Chtimes(filepath.Join(b.Object, "fs/m1.o"), later, later); err != nil {
+			t.Fatal(err)
+		}
+		o, err := b.Compile(t.Context(), "fs/m1.o", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := elf.Open(o.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := f.DWARF()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var members []string
+		for r, in := data.Reader(), false; ; {
+			e, err := r.Next()
+			if e == nil || err != nil {
+				break
+			}
+			name, _ := e.Val(dwarf.AttrName).(string)
+			in = in && e.Tag == dwarf.TagMember || e.Tag == dwarf.TagStructType && name == "in_header"
+			if in && e.Tag == dwarf.TagMember {
+				members = append(members, name)
+			}
+		}
+		if !slices.Equal(members, []string{"first", "second"}) || f.Section(".debug_info").Flags&elf.SHF_COMPRESSED != 0 {
+			t.Errorf("%q: members %q, section %v", flags, members, f.Section(".debug_info").SectionHeader)
+		}
+		f.Close()
 	}
 }
