@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"os"
@@ -67,6 +68,19 @@ func (c *creation) supplyInputs() ([]supply.Input, error) {
 	}
 	for _, g := range given {
 		out = append(out, supply.Input{Role: "kernel", Name: g.Name, Version: g.Version, SHA256: g.SHA256})
+	}
+	if c.build != "" { // what the published packages of the kernel may not have
+		for _, name := range []string{".config", "Module.symvers"} {
+			sum, err := c.cache.HashFile(filepath.Join(c.build, name))
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, supply.Input{Role: "build", Name: "build/" + name, SHA256: sum})
+		}
+	}
+	if c.signer != nil {
+		cert := c.signer.Cert
+		out = append(out, supply.Input{Role: "certificate", Name: cert.Subject.String(), SHA256: fmt.Sprintf("%x", sha256.Sum256(cert.Raw))})
 	}
 	if c.opts.ModuleSource != "" {
 		out = append(out, supply.Input{Role: "module source", Name: "folder with the source of out-of-tree modules"})

@@ -61,8 +61,8 @@ func purlEscape(s string) string {
 
 // Input is a file that the update was made from.
 type Input struct {
-	Role    string // "source", "kernel", "debuginfo", "module", "patch"
-	Name    string // its name, without a folder; of a piece of an unpacked package its path in it
+	Role    string // as docs/supply-chain.md lists them
+	Name    string // its name, without a folder; of a piece of an unpacked package its path in it; of a certificate its subject
 	Version string // of a package, "" when it is not known
 	SHA256  string // hex; "" for a folder of source, which has no one hash
 }
