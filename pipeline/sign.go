@@ -36,8 +36,8 @@ func (c *creation) sign(context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	hash := config.Get("MODULE_SIG_HASH")
-	if hash == "" { // a kernel that does not look at signatures
+	hash, ok := config.Lookup("MODULE_SIG_HASH")
+	if !ok { // a kernel that does not look at signatures
 		hash = "sha256"
 	}
 	if c.module, err = c.signer.Sign(c.module, hash); err != nil {

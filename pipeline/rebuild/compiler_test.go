@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"livesplice/kconfig"
+	"livesplice/pkgfmt"
 )
 
 // TestCompilerByAnotherName holds that --cc may name the kernel's compiler differently, but not name another compiler.
@@ -52,5 +53,18 @@ func TestCompilerByAnotherName(t *testing.T) {
 				t.Errorf("make gets %q, want %q", vars, tc.vars)
 			}
 		})
+	}
+}
+
+// TestConfigWithoutCompiler: an option that is not there has no value, where Get would say "n".
+func TestConfigWithoutCompiler(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(path, []byte("CONFIG_X86_64=y\nCONFIG_CC_IS_GCC=y\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := readConfig(path, "config")
+	var input *pkgfmt.InputError
+	if !errors.As(err, &input) || input.Got != "one without CONFIG_CC_VERSION_TEXT" {
+		t.Errorf("got %v", err)
 	}
 }

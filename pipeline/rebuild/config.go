@@ -55,8 +55,12 @@ func readConfig(path, origin string) (*shippedConfig, error) {
 	return c, nil
 }
 
-// compilerText is the first line of the compiler's --version: "gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0".
-func (c *shippedConfig) compilerText() string { return c.Get("CC_VERSION_TEXT") }
+// compilerText is the first line of the compiler's --version: "gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0"; "" if the file does
+// not name it.
+func (c *shippedConfig) compilerText() string {
+	text, _ := c.Lookup("CC_VERSION_TEXT")
+	return text
+}
 
 const autoconf, dotConfig = "include/generated/autoconf.h", ".config"
 
