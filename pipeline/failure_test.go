@@ -31,7 +31,7 @@ var failures = []struct {
 			`"refusals":[{"code":"layout-changed","unit":"include/linux/sched.h","subject":"assembly","reason":"it changes constants","remedy":"keep the layout"}]}`},
 	{"mismatch", &match.Mismatch{Differences: []match.Difference{{Unit: "fs/open.c", Subject: "do_sys_open", Address: 0x1000, Reason: "other code"}}},
 		`{"format":1,"exit_code":5,"kind":"mismatch","message":"no match: fs/open.c: do_sys_open at 0x1000: other code\nthe source, its configuration or the compiler is not what the shipped kernel was built with",` +
-			`"differences":[{"unit":"fs/open.c","subject":"do_sys_open","address":4096,"reason":"other code"}]}`},
+			`"differences":[{"unit":"fs/open.c","subject":"do_sys_open","reason":"other code","address":"0x1000"}]}`},
 	{"another compiler", &rebuild.CompilerError{Path: "gcc-12", Want: "gcc-12 12.2.0", Got: "gcc-12 12.1.0"},
 		`{"format":1,"exit_code":5,"kind":"mismatch","message":"compiler \"gcc-12\": is \"gcc-12 12.1.0\", want the one that built the kernel, \"gcc-12 12.2.0\" (Debian package gcc-12)"}`},
 	{"build", &rebuild.BuildError{Unit: "fs/open.o", Command: "gcc-12 -c", ExitCode: 1, FirstError: "fs/open.c:12:3: error: no", Log: "long"},

@@ -19,6 +19,7 @@ import (
 	"livesplice/kmod/diff"
 	"livesplice/kmod/livepatch"
 	"livesplice/kmod/match"
+	"livesplice/kmod/vmlinux"
 	"livesplice/pkgfmt"
 )
 
@@ -198,7 +199,7 @@ func (c *creation) manifest(report *Report) *livepatch.Manifest {
 		}
 		for _, s := range patched.Splices {
 			f := report.function(s)
-			o.Functions = append(o.Functions, livepatch.Function{Name: s.Place.Name, SymPos: s.Place.SymPos, Address: hex(s.Place.Addr).String(), Size: int(s.Size),
+			o.Functions = append(o.Functions, livepatch.Function{Name: s.Place.Name, SymPos: s.Place.SymPos, Address: vmlinux.Hex(s.Place.Addr).String(), Size: int(s.Size),
 				New: s.New, SHA256: s.SHA256, Unit: s.Unit, Proof: string(f.Proof), By: f.By, Why: f.Why})
 		}
 		m.Objects = append(m.Objects, o)

@@ -7,6 +7,7 @@ import (
 	"livesplice/kmod/finding"
 	"livesplice/kmod/link"
 	"livesplice/kmod/match"
+	"livesplice/kmod/vmlinux"
 )
 
 // Report is what an update is and how each of its parts was proven. The same inputs give the same report.
@@ -43,7 +44,7 @@ type UnitReport struct {
 type FunctionReport struct {
 	Name    string      `json:"name"`
 	SymPos  int         `json:"sympos"`
-	Address hex         `json:"address"` // link-time address; in a module, where livesplice laid it out
+	Address vmlinux.Hex `json:"address"` // link-time address; in a module, where livesplice laid it out
 	Size    uint64      `json:"size"`    // bytes
 	Proof   match.Proof `json:"proof"`
 	By      string      `json:"by"`
@@ -53,11 +54,11 @@ type FunctionReport struct {
 
 // SymbolReport is one symbol and how its place was found.
 type SymbolReport struct {
-	Object  string `json:"object"` // "vmlinux", or the module that has it
-	Name    string `json:"name"`
-	SymPos  int    `json:"sympos"`
-	Address hex    `json:"address"`
-	By      string `json:"by"`
+	Object  string      `json:"object"` // "vmlinux", or the module that has it
+	Name    string      `json:"name"`
+	SymPos  int         `json:"sympos"`
+	Address vmlinux.Hex `json:"address"`
+	By      string      `json:"by"`
 }
 
 func (c *creation) report() *Report {
@@ -80,12 +81,12 @@ func (c *creation) report() *Report {
 			}
 			s := c.splice(f.Entry.Name)
 			p := proofs[f.Pre.Name]
-			ur.Replaced = append(ur.Replaced, FunctionReport{Name: s.Place.Name, SymPos: s.Place.SymPos, Address: hex(s.Place.Addr), Size: s.Size,
+			ur.Replaced = append(ur.Replaced, FunctionReport{Name: s.Place.Name, SymPos: s.Place.SymPos, Address: vmlinux.Hex(s.Place.Addr), Size: s.Size,
 				Proof: p.Proof, By: p.By, Why: whys[f.Post.Name], SHA256: s.SHA256})
 		}
 		for _, n := range u.Extract.Needs {
 			if b, ok := c.link.Symbols[n.Sym.Name]; ok {
-				ur.Symbols = append(ur.Symbols, SymbolReport{Object: b.Object, Name: b.Name, SymPos: b.SymPos, Address: hex(b.Addr), By: b.By})
+				ur.Symbols = append(ur.Symbols, SymbolReport{Object: b.Object, Name: b.Name, SymPos: b.SymPos, Address: vmlinux.Hex(b.Addr), By: b.By})
 			}
 		}
 		r.Units = append(r.Units, ur)
