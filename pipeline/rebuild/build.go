@@ -61,6 +61,9 @@ func (b *build) command(unit string) (*record, *finishedUnit, error) {
 	return &record{Object: unit, Command: inv, workdir: b.Object, built: filepath.Join(b.Object, unit)}, u, nil
 }
 
+// contentLayout is part of a unit's key: it changes with how its objects are made.
+const contentLayout = "users 2"
+
 // contentKey names the content of all that an object is made from, as a key for the cache of this machine. A source file that
 // is younger than the object was changed after the build: a *pkgfmt.MismatchError.
 func (b *build) contentKey(r *record, u *finishedUnit) (string, error) {
@@ -68,7 +71,7 @@ func (b *build) contentKey(r *record, u *finishedUnit) (string, error) {
 	if err != nil {
 		return "", &pkgfmt.InputError{Path: r.built, Want: "an object of a finished kernel build", Err: err}
 	}
-	parts := append([]string{usersLayout, b.Key, r.Object}, r.Command.Words...)
+	parts := append([]string{contentLayout, b.Key, r.Object}, r.Command.Words...)
 	r.build, r.known = b, map[string]bool{}
 	for _, d := range savedDeps(u.text, u.Name) {
 		file := absolute(d, b.Object)

@@ -28,6 +28,7 @@ var builtFiles = map[string]string{
 	"fs/.tables.o.cmd":                          compiled("fs/tables.o", "fs/tables.c", "SRC/include/linux/fs.h"),
 	"virt/.far.o.cmd":                           compiled("fs/../virt/far.o", "SRC/fs/../virt/far.c", "SRC/include/linux/fs.h"),
 	"fs/.built-in.a.cmd":                        "cmd_fs/built-in.a := rm -f fs/built-in.a;  printf \"fs/%s \" open.o both.o entry.o tables.o sub/built-in.a ../virt/far.o | xargs ar cDPrST fs/built-in.a\n",
+	"fs/sub/.built-in.a.cmd":                    "cmd_fs/sub/built-in.a := rm -f fs/sub/built-in.a; ar cDPrST fs/sub/built-in.a\n",
 	"lib/.l.o.cmd":                              compiled("lib/l.o", "SRC/lib/l.c", "SRC/include/linux/fs.h"),
 	"lib/.lib.a.cmd":                            "cmd_lib/lib.a := rm -f lib/lib.a; ar cDPrsT lib/lib.a lib/l.o\n",
 	"drivers/firmware/efi/libstub/.s.o.cmd":     compiled("drivers/firmware/efi/libstub/s.o", "SRC/drivers/firmware/efi/libstub/s.c", "SRC/include/linux/fs.h"),
@@ -150,6 +151,49 @@ func TestBuildInPlace(t *testing.T) {
 	got, err := b.Owner(t.Context(), []string{"fs/part.c"})
 	if want := []Owner{{File: "fs/part.c", Kind: BuiltIn, Unit: "fs/open.o", Source: "fs/open.c", Target: "vmlinux"}}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// TestIncompleteBuild refuses a tree that does not say of everything in it what it was made from: a header's units would be missed.
+func TestIncompleteBuild(t *testing.T) {
+	for _, tc := range []struct {
+		name, gone, missing string
+	}{
+		{"all is there", "", ""},
+		{"a unit of vmlinux", "fs/.open.o.cmd", "fs/open.o"},
+		{"one from another folder", "virt/.far.o.cmd", "virt/far.o"},
+		{"one of a library", "lib/.l.o.cmd", "lib/l.o"},
+		{"one of a module", "fs/.m1.o.cmd", "fs/m1.o"},
+		{"a folder", "fs/sub/.built-in.a.cmd", "fs/sub/built-in.a"},
+	} {
+		top := t.TempDir()
+		b := fakeBuild(t, filepath.Join(top, "src"), filepath.Join(top, "obj"))
+		if tc.gone != "" {
+			if err := os.Remove(filepath.Join(b.Object, tc.gone)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := openUsers(t.Context(), b.cache, b.finished, b.Source, 2)
+		var input *pkgfmt.InputError
+		if tc.missing == "" {
+			if err != nil {
+				t.Errorf("%s: %v", tc.name, err)
+			}
+			continue
+		}
+		if !errors.As(err, &input) || !strings.Contains(err.Error(), "no .cmd file of "+tc.missing+": a part of it was cleaned") {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+		shipped := filepath.Join(b.Source, tc.missing+"_shipped")
+		if err := os.MkdirAll(filepath.Dir(shipped), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(shipped, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openUsers(t.Context(), b.cache, b.finished, b.Source, 2); err != nil {
+			t.Errorf("%s, shipped by the source: %v", tc.name, err)
+		}
 	}
 }
 

@@ -86,7 +86,7 @@ func FuzzCmdFile(f *testing.F) {
 				t.Errorf("member %q", m)
 			}
 		}
-		l := &linkage{builtin: map[string]bool{}, library: map[string]bool{}, modules: map[string][]string{}}
+		l := &linkage{builtin: map[string]bool{}, library: map[string]bool{}, modules: map[string][]string{}, archives: map[string]bool{}}
 		l.addArchive(c)
 		if got, ok := l.classify(c, c.Source); ok && got.Kind == Invalid {
 			t.Errorf("%q has no kind", c.Target)

@@ -1,9 +1,13 @@
 package rebuild
 
 import (
+	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"livesplice/pkgfmt"
 )
 
 // target is one thing that a finished build has made from source.
@@ -19,6 +23,8 @@ type linkage struct {
 	builtin map[string]bool // in a built-in.a, all of which go into vmlinux
 	library map[string]bool // in a lib.a that vmlinux takes from
 	modules map[string][]string
+
+	archives map[string]bool // that are members of a built-in.a
 }
 
 // addArchive enters the members of an archive. Archives among them are there by themselves.
@@ -32,8 +38,11 @@ func (l *linkage) addArchive(c *cmdFile) {
 		return
 	}
 	for _, m := range c.members() {
-		if strings.HasSuffix(m, ".o") {
+		switch path.Ext(m) {
+		case ".o":
 			into[path.Clean(m)] = true
+		case ".a":
+			l.archives[path.Clean(m)] = true
 		}
 	}
 }
@@ -46,6 +55,36 @@ func (l *linkage) addModules(modules []finishedModule) {
 			}
 		}
 	}
+}
+
+// complete makes sure that there is a .cmd file for each object that archives and modules have been made of: of a folder that was
+// cleaned, or is reached through a symbolic link, nothing would be known to read a header. Finished objects that the source has
+// (.o_shipped) are copied without one.
+func (b *usersBuilder) complete(l *linkage) error {
+	found := map[string]bool{}
+	for _, t := range b.found {
+		found[path.Clean(t.cmd.Target)] = true
+	}
+	var missing []string
+	for _, objects := range []map[string]bool{l.archives, l.builtin, l.library} {
+		for o := range objects {
+			missing = append(missing, o)
+		}
+	}
+	for o := range l.modules {
+		missing = append(missing, o)
+	}
+	missing = slices.DeleteFunc(missing, func(o string) bool { return found[o] || isFile(filepath.Join(b.source, o+"_shipped")) })
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	missing = slices.Compact(missing)
+	got := "no .cmd file of " + strings.Join(missing[:min(len(missing), 3)], ", ")
+	if more := len(missing) - 3; more > 0 {
+		got += fmt.Sprintf(" and %d more", more)
+	}
+	return &pkgfmt.InputError{Path: b.dir, Want: "a finished kernel build, with the .cmd files of all that it was made of", Got: got + ": a part of it was cleaned or is elsewhere"}
 }
 
 // classify says what a target is; ok is false for what no patch of the source changes by itself: links, archives, and what

@@ -36,7 +36,7 @@ type usersIndex struct {
 }
 
 // usersLayout is part of the key: it changes with what the cache folder holds.
-const usersLayout = "users 2"
+const usersLayout = "users 3"
 
 // maxCmdFile bounds a .cmd file, in bytes. The largest of Debian's 6.1 has 0.3 MB.
 const maxCmdFile = 16 << 20
@@ -166,12 +166,15 @@ func buildUsers(ctx context.Context, f finished, source string, files []cmdPath,
 	if err != nil {
 		return err
 	}
-	links := &linkage{builtin: map[string]bool{}, library: map[string]bool{}, modules: map[string][]string{}}
+	links := &linkage{builtin: map[string]bool{}, library: map[string]bool{}, modules: map[string][]string{}, archives: map[string]bool{}}
 	links.addModules(modules)
 	folders := map[string]bool{".": true}
 	for _, t := range b.found {
 		links.addArchive(t.cmd)
 		folders[path.Dir(path.Clean(t.cmd.Target))] = true
+	}
+	if err := b.complete(links); err != nil {
+		return err
 	}
 	inputs, err := makefileInputs(source, folders)
 	if err != nil {
