@@ -36,6 +36,7 @@ func (c *creation) match(ctx context.Context) (string, error) {
 			return "", err
 		}
 		u.Match.Target = u.Target
+		u.Diff.Pre.ForgetRefs() // of all functions, while few are looked at again
 		if c.build != "" && c.opts.ModuleSource == "" {
 			differences, err := c.matchBuilt(ctx, c.objects[i], u, run)
 			if err != nil {

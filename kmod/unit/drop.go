@@ -19,6 +19,7 @@ func (u *Unit) DropDebug(again func() (*elfobj.Object, error)) {
 		s.Data = bytes.Clone(s.Data) // the whole file would stay for a part of it
 	}
 	u.again, u.lines, u.inlined, u.sources = again, nil, nil, nil
+	u.ForgetRefs()
 }
 
 // debugObject is the object with its debug information, and base with sections of that object for keys.
