@@ -54,6 +54,7 @@ The same for an out-of-tree module, with a patch of its own source:
 }
 
 func (c *createCmd) Run(e *env) error {
+	boundHeap()
 	err := c.create(e)
 	if err == nil || !c.JSON {
 		return err

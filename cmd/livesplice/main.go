@@ -3,16 +3,13 @@ package main
 
 import (
 	"context"
-	"math"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 )
 
 func main() {
-	boundHeap()
 	ctx, stop := untilSignal()
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -28,15 +25,4 @@ func untilSignal() (context.Context, context.CancelFunc) {
 		stop()
 	})
 	return ctx, stop
-}
-
-// heapBound is where the garbage collector runs more often instead of letting the heap grow to twice of what is in use, in
-// bytes: compilers beside us want the memory more. A header's patch comes near it with some 500 units that change.
-const heapBound = 448 << 20
-
-// boundHeap sets heapBound, unless the environment sets another (GOMEMLIMIT).
-func boundHeap() {
-	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
-		debug.SetMemoryLimit(heapBound)
-	}
 }
