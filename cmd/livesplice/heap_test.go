@@ -16,8 +16,8 @@ func TestBoundHeap(t *testing.T) {
 		args []string
 		want int64
 	}{
-		{math.MaxInt64, []string{"create", "--source", "missing", "missing.patch", "missing.deb"}, heapBound},
-		{1 << 30, []string{"create", "--source", "missing", "missing.patch", "missing.deb"}, 1 << 30},
+		{math.MaxInt64, []string{"create", "--source", "missing", "--kernel", "missing.deb", "missing.patch"}, heapBound},
+		{1 << 30, []string{"create", "--source", "missing", "--kernel", "missing.deb", "missing.patch"}, 1 << 30},
 		{math.MaxInt64, []string{"matrix", "missing"}, math.MaxInt64},
 	} {
 		debug.SetMemoryLimit(tc.set)
