@@ -44,8 +44,8 @@ func Objects(m *livepatch.Manifest) []Object {
 const (
 	// Prepare makes ftrace's files readable.
 	Prepare = "mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing"
-	// Work gives the patched kernel something to do.
-	Work = "ls -l /etc > /dev/null; cat /proc/[0-9]*/stat /proc/meminfo /proc/version > /dev/null"
+	// Work gives the patched kernel something to do. A process may end before its file is read.
+	Work = "ls -l /etc > /dev/null; cat /proc/[0-9]*/stat > /dev/null 2>&1; cat /proc/meminfo /proc/version > /dev/null"
 )
 
 // Settle is a script that waits for the end of an update's transition, up to a minute; then it names who stands in the way.
