@@ -20,7 +20,10 @@ import (
 
 // buildTools are the packages, beside the compiler, that building parts of a kernel takes; apt adds what they depend on.
 var buildTools = []string{"base-files", "bash", "bc", "binutils", "bison", "coreutils", "dash", "diffutils", "findutils", "flex", "grep", "gzip",
-	"libc6-dev", "libelf-dev", "libssl-dev", "make", "mawk", "openssl", "pahole", "perl-base", "python3-minimal", "sed", "tar", "xz-utils"}
+	"libc6-dev", "libelf-dev", "libssl-dev", "make", "mawk", "openssl", "perl-base", "python3-minimal", "sed", "tar", "xz-utils"}
+
+// pahole is the package of that program; Debian 11 has it in dwarves.
+var paholePackages = []string{"pahole", "dwarves"}
 
 // compilerRE matches the compiler among what headers depend on: gcc-14, or gcc-16-for-host.
 var compilerRE = regexp.MustCompile(`\bgcc-[0-9]+(?:-for-host)?\b`)
@@ -37,6 +40,16 @@ func (k Kernel) ToolchainRoot(ctx context.Context) (string, error) {
 	pkgs, err := k.archive.show(ctx, names...)
 	if err != nil {
 		return "", err
+	}
+	for i, name := range paholePackages {
+		found, err := k.archive.show(ctx, name)
+		if err == nil {
+			names, pkgs = append(names, name), append(pkgs, found...)
+			break
+		}
+		if i == len(paholePackages)-1 {
+			return "", err
+		}
 	}
 	h := sha256.New()
 	for _, p := range pkgs {

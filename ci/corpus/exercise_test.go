@@ -104,6 +104,18 @@ func TestExercise(t *testing.T) {
 			broken: func(s string) (vm.Result, bool) {
 				return vm.Result{Stdout: "1\nvfs_open,1\npatched\n"}, strings.Contains(s, "cat patched")
 			}},
+		{name: "livepatch before 6.1", objects: []verify.Object{vmlinux}, redirect: all[:2],
+			broken: func(s string) (vm.Result, bool) {
+				return vm.Result{Stdout: "vfs_open,1\ndo_open,2\n"}, strings.Contains(s, "cat patched")
+			}},
+		{name: "livepatch before 6.1, another folder", objects: []verify.Object{vmlinux}, redirect: all[:2], problem: "object vmlinux: patched and its folder",
+			broken: func(s string) (vm.Result, bool) {
+				return vm.Result{Stdout: "vfs_open,1\n"}, strings.Contains(s, "cat patched")
+			}},
+		{name: "no folder", objects: []verify.Object{vmlinux}, redirect: all[:2], problem: "object vmlinux: patched and its folder",
+			broken: func(s string) (vm.Result, bool) {
+				return vm.Result{ExitCode: 2}, strings.Contains(s, "cat patched")
+			}},
 		{name: "not patched", objects: []verify.Object{vmlinux}, redirect: all[:2], problem: "object vmlinux: patched and its folder",
 			broken: func(s string) (vm.Result, bool) {
 				return vm.Result{Stdout: "0\nvfs_open,1\ndo_open,2\npatched\n"}, strings.Contains(s, "cat patched")

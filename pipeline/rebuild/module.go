@@ -34,7 +34,8 @@ func (t *Tree) BuildModule(ctx context.Context, name string, files map[string][]
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	if err := writeModule(dir, name, files); err != nil {
+	parts, err := writeModule(dir, name, files)
+	if err != nil {
 		return nil, err
 	}
 	// Without the maps the folder's name would be in the debug information and in __FILE__, and so in the bytes.
@@ -64,23 +65,30 @@ func (t *Tree) BuildModule(ctx context.Context, name string, files map[string][]
 	if err != nil {
 		return nil, t.buildError("module "+name+".ko", dir, res, err)
 	}
-	if err := t.checkObjtool(name, m.Log); err != nil {
+	if err := t.checkObjtool(name, m.Log, parts); err != nil {
 		return nil, err
 	}
 	m.KO, err = os.ReadFile(filepath.Join(dir, name+".ko"))
 	return m, err
 }
 
-func writeModule(dir, name string, files map[string][]byte) error {
-	var parts []string
+// precompiled is the rule for an object that was compiled before. Up to 5.18 kbuild has objtool look at each object as it is
+// compiled, and not at the linked module: cmd_objtool is that step, and the same then for our objects. Since 5.15 it
+// begins with a semicolon, being part of another command; since 5.19, and earlier with LTO, it is empty here.
+//
+// Source: cmd_objtool, scripts/Makefile.build, v5.10, v5.15, v6.1, v6.12 and v7.0.
+const precompiled = "$(obj)/%s: $(src)/%s\n\tcat $< >$@\n\t$(patsubst ;%%,%%,$(strip $(cmd_objtool)))\n"
+
+// writeModule writes a module's folder; parts are the objects that the module is linked of.
+func writeModule(dir, name string, files map[string][]byte) (parts []string, err error) {
 	rules := ""
 	for _, f := range slices.Sorted(maps.Keys(files)) {
 		if f == "" || f != filepath.Base(f) || strings.HasPrefix(f, ".") {
-			return fmt.Errorf("file %q of module %q: want a name without a folder", f, name)
+			return nil, fmt.Errorf("file %q of module %q: want a name without a folder", f, name)
 		}
 		base, ext := strings.TrimSuffix(f, filepath.Ext(f)), filepath.Ext(f)
 		if base == name && (ext == ".c" || ext == ".o") {
-			return fmt.Errorf("file %q of module %q: bears the module's own name", f, name)
+			return nil, fmt.Errorf("file %q of module %q: bears the module's own name", f, name)
 		}
 		to := f
 		switch ext {
@@ -91,27 +99,28 @@ func writeModule(dir, name string, files map[string][]byte) error {
 			// kbuild's own rule for finished files does not work in the top folder of a module: there its pattern is `%`, which
 			// make takes for no file whose name fits `%.o`. Seen in v7.2.
 			to = f + "_shipped"
-			rules += fmt.Sprintf("$(obj)/%s: $(src)/%s\n\tcat $< >$@\n", f, to)
+			rules += fmt.Sprintf(precompiled, f, to)
 			// modpost reads the commands of all objects for their CRCs; that of a copied one is not written.
 			cmd := fmt.Sprintf("savedcmd_%s := true\n", filepath.Join(dir, f))
 			if err := os.WriteFile(filepath.Join(dir, "."+f+".cmd"), []byte(cmd), 0o644); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if err := os.WriteFile(filepath.Join(dir, to), files[f], 0o644); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if len(parts) < 2 {
 		// A module of one object takes another road through kbuild, one without objtool at the link.
-		return fmt.Errorf("module %q: want at least two objects", name)
+		return nil, fmt.Errorf("module %q: want at least two objects", name)
 	}
 	kbuild := fmt.Sprintf("obj-m := %s.o\n%s-y := %s\n", name, name, strings.Join(parts, " ")) + rules
-	return os.WriteFile(filepath.Join(dir, "Kbuild"), []byte(kbuild), 0o644)
+	return parts, os.WriteFile(filepath.Join(dir, "Kbuild"), []byte(kbuild), 0o644)
 }
 
-// checkObjtool makes sure by the log that objtool ran over the linked module, where this kernel has objtool at all.
-func (t *Tree) checkObjtool(name, log string) error {
+// checkObjtool makes sure by the log that objtool ran over the linked module or over each of its parts, where this kernel
+// has objtool at all.
+func (t *Tree) checkObjtool(name, log string, parts []string) error {
 	auto, err := readOptions(filepath.Join(t.Object, "include/generated/autoconf.h"), autoconfLine)
 	if err != nil {
 		return err
@@ -119,11 +128,28 @@ func (t *Tree) checkObjtool(name, log string) error {
 	if auto["OBJTOOL"] != "1" && auto["STACK_VALIDATION"] != "1" {
 		return nil
 	}
+	seen := map[string]bool{}
 	for _, line := range strings.Split(log, "\n") {
-		if _, after, ok := strings.Cut(line, "objtool/objtool "); ok && slices.Contains(strings.Fields(after), name+".o") {
-			return nil
+		for {
+			_, after, ok := strings.Cut(line, "objtool/objtool ")
+			if !ok {
+				break
+			}
+			line = after
+			args, _, _ := strings.Cut(after, ";")
+			for _, arg := range strings.Fields(args) {
+				seen[filepath.Base(arg)] = true
+			}
 		}
 	}
-	return &BuildError{Unit: "module " + name + ".ko", Command: "make modules", Log: log,
-		FirstError: "objtool did not run over " + name + ".o: this kernel's kbuild does it in another way"}
+	if seen[name+".o"] {
+		return nil
+	}
+	for _, part := range parts {
+		if !seen[part] {
+			return &BuildError{Unit: "module " + name + ".ko", Command: "make modules", Log: log,
+				FirstError: fmt.Sprintf("objtool ran neither over %s.o nor over its part %s: this kernel's kbuild does it in another way", name, part)}
+		}
+	}
+	return nil
 }
