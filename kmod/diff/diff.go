@@ -58,6 +58,8 @@ type Result struct {
 	// changed holds the functions of post that replace one of pre, split-off parts excepted; local those that changed
 	// and are carried for callers that are replaced, because ftrace cannot redirect them.
 	changed, local map[*unit.Item]bool
+	// holders tells of functions and constants of post, which could be carried as copies but for it, who has their address.
+	holders map[*unit.Item]string
 }
 
 // Counts are numbers of functions.
@@ -91,7 +93,7 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 	if preObj.Machine != postObj.Machine {
 		return nil, fmt.Errorf("%s: pre is an object of %v, post of %v", name, preObj.Machine, postObj.Machine)
 	}
-	r := &Result{Unit: name, Options: opts, changed: map[*unit.Item]bool{}, local: map[*unit.Item]bool{}}
+	r := &Result{Unit: name, Options: opts, changed: map[*unit.Item]bool{}, local: map[*unit.Item]bool{}, holders: map[*unit.Item]string{}}
 	var err error
 	if r.Pre, err = unit.New(preObj); err != nil {
 		return nil, fmt.Errorf("%s: pre: %w", name, err)
@@ -255,10 +257,10 @@ func (r *Result) checkReplaceable(pre, post *unit.Item) {
 		r.refuse(NoInstr, pre, "the patch puts the function into "+post.Section.Name+", where tracing is not allowed, and livepatch would redirect it by tracing the one that is not there",
 			"change its callers instead, or reboot into a fixed kernel")
 	case !r.hasFentry(r.Pre, pre):
-		r.refuse(NoFentry, pre, "the function has no fentry call (notrace), so livepatch cannot redirect it",
+		r.refuse(NoFentry, pre, "the function has no fentry call (notrace), so livepatch cannot redirect it"+r.notThroughCallers(post),
 			"change its callers instead, or reboot into a fixed kernel")
 	case !r.hasFentry(r.Post, post):
-		r.refuse(NoFentry, pre, "the patch takes the function's fentry call away (notrace), and livepatch would redirect it by tracing it all the more",
+		r.refuse(NoFentry, pre, "the patch takes the function's fentry call away (notrace), and livepatch would redirect it by tracing it all the more"+r.notThroughCallers(post),
 			"change its callers instead, or reboot into a fixed kernel")
 	}
 }
