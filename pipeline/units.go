@@ -221,7 +221,11 @@ func idle(r *diff.Result) *comparison {
 }
 
 func (c *creation) diffOptions(u PlannedUnit) diff.Options {
-	return diff.Options{Module: u.Target != vmlinux.Object, Types: c.image, InitOver: u.readsOnly()}
+	opts := diff.Options{Module: u.Target != vmlinux.Object, Types: c.image, InitOver: u.readsOnly()}
+	if !opts.Module {
+		opts.Freed = freedSections(u.Source, c.image, c.image)
+	}
+	return opts
 }
 
 // compiled is an object and what its debug information says.

@@ -88,14 +88,3 @@ func carriable(it *unit.Item) bool {
 	sec := it.Section.Name
 	return !it.Global() && (strings.HasPrefix(sec, ".text") || sec == ".sched.text")
 }
-
-// neverRuns says whether a function is never run again in a kernel that has booted and loaded its modules.
-func (r *Result) neverRuns(it *unit.Item) bool {
-	return bootOnly(it) && !(r.Options.Module && strings.HasPrefix(it.Section.Name, ".exit."))
-}
-
-// bootOnly says whether an item is in a section that code which stays must not refer to.
-func bootOnly(it *unit.Item) bool {
-	use := unit.KnownSection(it.Section.Name).Use
-	return use == unit.InitText || use == unit.InitData
-}

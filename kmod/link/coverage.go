@@ -76,10 +76,16 @@ func (s *side) findLocal() error {
 	return nil
 }
 
-// neverRuns says whether a function has run for the last time in a kernel that has booted and loaded its modules.
+// neverRuns says whether a function has run for the last time in a kernel that has booted and loaded its modules: the shipped
+// binary has it among what is freed. Of one that is not found there, the names of sections tell that are always so.
 func (s *side) neverRuns(it *unit.Item) bool {
+	if pre := s.Diff.PreOf(it); pre != nil && s.Match != nil && s.freed != nil {
+		if addr, ok := s.Match.Located(pre); ok {
+			return s.freed(addr)
+		}
+	}
 	sec := it.Section.Name
-	return strings.HasPrefix(sec, ".init.") || strings.HasPrefix(sec, ".meminit.") || strings.HasPrefix(sec, ".exit.") && s.Target == vmlinux.Object
+	return strings.HasPrefix(sec, ".init.") || strings.HasPrefix(sec, ".exit.") && s.Target == vmlinux.Object
 }
 
 // use is one reference to a function.

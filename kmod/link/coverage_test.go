@@ -47,7 +47,7 @@ func TestCoverage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := newSide(Unit{Diff: r})
+			s, err := newSide(Unit{Diff: r}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
