@@ -131,6 +131,9 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 	}
 	r.sameNames()
 	r.renamedVariables()
+	if err := r.renamedConstants(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	if err := r.removedCallers(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
