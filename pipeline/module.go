@@ -15,7 +15,6 @@ import (
 	"livesplice/kmod/elfobj"
 	"livesplice/kmod/link"
 	"livesplice/kmod/match"
-	"livesplice/kmod/vmlinux"
 )
 
 // match proves pre against the shipped image.
@@ -70,26 +69,15 @@ func (c *creation) match(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d functions proven by bytes, %d by instruction, %d not located%s%s", strict, byInsn, unmatched, c.builtText(), c.debug), nil
 }
 
-// freed refuses references to what the kernel frees after boot, or once a module is loaded: vmlinux's symbols stay in
-// kallsyms. Since Linux 6.15 per-CPU variables have addresses there, those of the first copy, from which the kernel
-// makes the one of each CPU.
-//
-// Source: arch/x86/kernel/vmlinux.lds.S, v6.1 and v7.2.
+// freed refuses references to what the kernel frees after boot, or once a module is loaded (vmlinux's symbols stay in
+// kallsyms), and functions that the image has elsewhere than was taken for granted.
 func (c *creation) freed() (out diff.Refusals) {
-	images := c.targets.opened()
-	within := func(start, end string, addr uint64) bool {
-		a, b := c.image.Lookup(start), c.image.Lookup(end)
-		return len(a) == 1 && len(b) == 1 && addr >= a[0].Addr && addr < b[0].Addr
-	}
-	gone := func(p vmlinux.Place) bool {
-		if p.Object != vmlinux.Object {
-			return images[p.Object].Freed(p.Addr)
-		}
-		return within("__init_begin", "__init_end", p.Addr) && !within("__per_cpu_start", "__per_cpu_end", p.Addr)
+	for _, u := range c.units {
+		out = append(out, misplaced(u.Diff.Unit, u.Diff, u.Match, c.imageOf(u.Target))...)
 	}
 	for _, u := range c.units {
 		for _, n := range u.Extract.Needs {
-			if b, ok := c.link.Symbols[n.Sym.Name]; ok && gone(b.Place) {
+			if b, ok := c.link.Symbols[n.Sym.Name]; ok && c.imageOf(b.Object).Freed(b.Addr) {
 				out = append(out, diff.Refusal{Code: diff.NotExtractable, Unit: u.Diff.Unit, Subject: b.Name,
 					Reason: "the patched code refers to it, and the running kernel has freed it after boot (__init, __initdata)",
 					Remedy: "take the reference out of the patch, or reboot into a fixed kernel"})

@@ -205,6 +205,11 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 	}
 	c.compareVariables(u, pre, post, r)
 	c.comparePrototypes(u, pre, post, r)
+	held, err := r.HeldFunctions(pre.types, post.types)
+	if err != nil {
+		return nil, fmt.Errorf("object of %s: %w", u.Source, err)
+	}
+	r.Refusals = append(r.Refusals, held...)
 	if len(r.Replaced())+len(r.NewGlobals()) == 0 {
 		return idle(r), nil
 	}
@@ -221,7 +226,11 @@ func idle(r *diff.Result) *comparison {
 }
 
 func (c *creation) diffOptions(u PlannedUnit) diff.Options {
-	return diff.Options{Module: u.Target != vmlinux.Object, Types: c.image, InitOver: u.readsOnly()}
+	opts := diff.Options{Module: u.Target != vmlinux.Object, Types: c.image, InitOver: u.readsOnly()}
+	if !opts.Module {
+		opts.Freed = freedSections(u.Source, c.image, c.image)
+	}
+	return opts
 }
 
 // compiled is an object and what its debug information says.

@@ -49,6 +49,11 @@ func (c *diffCmd) Run(e *env) error {
 		if warnings, err = finding.Look(r); err != nil {
 			return err
 		}
+		held, err := r.ReadHeldFunctions()
+		if err != nil {
+			return &pkgfmt.InputError{Path: c.Post, Want: "debug information, as that of " + c.Pre, Err: err}
+		}
+		r.Refusals = append(r.Refusals, held...)
 	}
 	x, refused, err := c.extract(r)
 	if err != nil {

@@ -8,23 +8,14 @@ import (
 )
 
 // constants lets changed constants be new ones, of which the code that uses them gets a copy: tables of numbers that
-// only functions of this unit refer to. Their users then count as changed. A constant with pointers in it, or one with whose
-// address code compares, stays paired and so is refused: objects of the running kernel may hold its address (a struct
-// file_operations), by which code tells what they are.
+// all code of this unit, old and new, reads where they are. Their users then count as changed. A constant whose address
+// code computes or data holds stays paired and so is refused: an object of the running kernel may have it, and would go on
+// with the old content, or find that the new code takes it for another object.
 func (r *Result) constants() error {
-	held, err := heldByData(r.Post)
-	if err != nil {
-		return err
-	}
-	heldBefore, err := heldByData(r.Pre)
-	if err != nil {
-		return err
-	}
-	comparedByCode(r.Post, held)
-	comparedByCode(r.Pre, heldBefore)
+	var changed []*unit.Item
 	for _, it := range r.Post.Items {
 		pre := r.PreOf(it)
-		if it.Kind != unit.Datum || pre == nil || Fresh(it) || held[it] || heldBefore[pre] || !plainConstant(it) || !plainConstant(pre) {
+		if it.Kind != unit.Datum || pre == nil || Fresh(it) || !plainConstant(it) || !plainConstant(pre) {
 			continue
 		}
 		same, err := r.cmp.content(pre, it)
@@ -32,10 +23,33 @@ func (r *Result) constants() error {
 			return err
 		}
 		if !same {
-			delete(r.cmp.preOf, it)
-			delete(r.cmp.postOf, pre)
-			r.note("constant %s changed: the functions that use it get a copy", it.Name)
+			changed = append(changed, it)
 		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	before, err := r.constantHolders(r.Pre)
+	if err != nil {
+		return err
+	}
+	after, err := r.constantHolders(r.Post)
+	if err != nil {
+		return err
+	}
+	for _, it := range changed {
+		pre := r.PreOf(it)
+		if by := before[pre]; by != nil {
+			r.holders[it] = r.holder(r.Pre, by)
+			continue
+		}
+		if by := after[it]; by != nil {
+			r.holders[it] = r.holder(r.Post, by)
+			continue
+		}
+		delete(r.cmp.preOf, it)
+		delete(r.cmp.postOf, pre)
+		r.note("constant %s changed: the functions that use it get a copy", it.Name)
 	}
 	return nil
 }
@@ -45,45 +59,48 @@ func plainConstant(it *unit.Item) bool {
 	return storageOf(it) == constant && !it.Global() && !it.Section.Exec() && ordinary(it.Section.Name) && len(it.Section.RelocsIn(it.Start, it.End)) == 0
 }
 
-// heldByData are the items whose address data holds.
-func heldByData(u *unit.Unit) (map[*unit.Item]bool, error) {
-	held := make(map[*unit.Item]bool, len(u.Items))
-	for _, it := range u.Items {
-		if it.Kind == unit.Function {
-			continue
+// constantHolders gives for each item of a unit one that has its address, or can have it: data, code that does anything
+// else with it than to read what is there, code that alternatives bring, and any code of a machine for which that cannot be told.
+func (r *Result) constantHolders(u *unit.Unit) (map[*unit.Item]*unit.Item, error) {
+	held := make(map[*unit.Item]*unit.Item, len(u.Items))
+	note := func(by *unit.Item, refs []unit.Ref) {
+		for _, ref := range refs {
+			if ref.To != nil && held[ref.To] == nil {
+				held[ref.To] = by
+			}
 		}
+	}
+	for _, it := range u.Items {
 		refs, err := u.Refs(it)
 		if err != nil {
 			return nil, err
 		}
-		for _, ref := range refs {
-			held[ref.To] = true
+		if it.Section.Exec() && u.Obj.Machine == elf.EM_X86_64 {
+			refs = notReadInPlace(u, it, refs)
+		}
+		note(it, refs)
+		for _, e := range r.cmp.special[u][it] {
+			note(it, e.Refs)
+			note(it, e.Replacement.Refs)
 		}
 	}
 	return held, nil
 }
 
-// comparedByCode adds the items with whose address an instruction of x86-64 compares. Of an address that goes to other places
-// package finding warns.
-func comparedByCode(u *unit.Unit, held map[*unit.Item]bool) {
-	if u.Obj.Machine != elf.EM_X86_64 {
-		return
-	}
-	for _, it := range u.Items {
-		if !it.Section.Exec() {
-			continue
+// notReadInPlace gives those of the references of code of x86-64 that do not belong to an instruction which loads from the
+// place.
+func notReadInPlace(u *unit.Unit, it *unit.Item, refs []unit.Ref) (out []unit.Ref) {
+	reads := map[uint64]bool{}
+	// An error is that of u.Refs, which gave refs. What cannot be decoded is no read.
+	_ = u.InsnFields(it, func(ref unit.Ref, code []byte, field uint64) {
+		if arch.MemoryReadX86(code, field) {
+			reads[ref.Offset] = true
 		}
-		// Code whose references cannot be read is refused where it is compared.
-		_ = u.InsnRefs(it, func(ref unit.Ref, code []byte, atEnd bool) {
-			if ref.To != nil && atEnd && comparesImmediate(code) {
-				held[ref.To] = true
-			}
-		})
+	})
+	for _, ref := range refs {
+		if !reads[ref.Offset] {
+			out = append(out, ref)
+		}
 	}
-}
-
-// comparesImmediate says whether an instruction compares with the number at its end.
-func comparesImmediate(code []byte) bool {
-	op, modrm := arch.OpcodeX86(code)
-	return op == 0x3d || op == 0x81 && modrm>>3&7 == 7
+	return out
 }

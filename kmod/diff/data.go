@@ -180,6 +180,9 @@ func (r *Result) pairedDatum(pre, it *unit.Item, used bool) {
 		if storageOf(it) == constant {
 			why = "the running kernel goes on using its own"
 		}
+		if by := r.holders[it]; by != "" {
+			why += ": " + by + ", and so may objects that exist"
+		}
 		r.refusePost(DataChanged, it, what+" of existing data changed"+r.changedFields(pre, it)+", and "+why,
 			"change the code that uses it instead")
 	}

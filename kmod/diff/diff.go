@@ -58,6 +58,8 @@ type Result struct {
 	// changed holds the functions of post that replace one of pre, split-off parts excepted; local those that changed
 	// and are carried for callers that are replaced, because ftrace cannot redirect them.
 	changed, local map[*unit.Item]bool
+	// holders tells of functions and constants of post, which could be carried as copies but for it, who has their address.
+	holders map[*unit.Item]string
 }
 
 // Counts are numbers of functions.
@@ -77,6 +79,10 @@ type Options struct {
 	// InitOver says that changed init code of what is built in is no reason to refuse: it has run, and nobody asked for its
 	// change but a header that other code reads too.
 	InitOver bool
+	// Freed says whether the shipped kernel frees sections of a name that others keep (unit.Section.InitIn), by what a unit, pre,
+	// has in them; nil when the kernel is not known, and such sections then stay. Those of a module stay anyway, since their
+	// names do not begin with .init. Source: kernel/module/main.c, module_init_section, v6.1.
+	Freed func(pre *unit.Unit, section string) bool
 	// Types are those of the shipped kernel, for the sizes of entries of its tables; nil when they are not known.
 	Types unit.Types
 	// ExactLines says that a function which loads another number is changed, even if the number may be that of a source
@@ -91,7 +97,7 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 	if preObj.Machine != postObj.Machine {
 		return nil, fmt.Errorf("%s: pre is an object of %v, post of %v", name, preObj.Machine, postObj.Machine)
 	}
-	r := &Result{Unit: name, Options: opts, changed: map[*unit.Item]bool{}, local: map[*unit.Item]bool{}}
+	r := &Result{Unit: name, Options: opts, changed: map[*unit.Item]bool{}, local: map[*unit.Item]bool{}, holders: map[*unit.Item]string{}}
 	var err error
 	if r.Pre, err = unit.New(preObj); err != nil {
 		return nil, fmt.Errorf("%s: pre: %w", name, err)
@@ -99,6 +105,8 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 	if r.Post, err = unit.New(postObj); err != nil {
 		return nil, fmt.Errorf("%s: post: %w", name, err)
 	}
+	r.Pre.Types, r.Post.Types = opts.Types, opts.Types
+	r.markFreed()
 	r.cmp = &comparer{opts: opts, onlyLines: map[*unit.Item]bool{}, special: map[*unit.Unit]unit.Tables{}, fresh: map[[2]*unit.Item]bool{}, lineTexts: map[[2]*unit.Item]bool{}}
 	r.cmp.correlation = &correlation{}
 	if r.undecided() {
@@ -108,7 +116,6 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	for _, u := range []*unit.Unit{r.Pre, r.Post} {
-		u.Types = opts.Types
 		if r.cmp.special[u], err = u.Tables(); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -124,6 +131,9 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 	}
 	r.sameNames()
 	r.renamedVariables()
+	if err := r.renamedConstants(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	if err := r.removedCallers(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -212,7 +222,7 @@ func (r *Result) functions() error {
 		case why[it] != nil:
 			r.Counts.Changed++
 			r.Changes = append(r.Changes, Change{Name: it.Name, Kind: "function", Verdict: Changed, Why: why[it].String(), item: it, reason: why[it]})
-			if strings.HasPrefix(pre.Section.Name, ".exit.") && !r.Options.Module {
+			if exitCode(pre) && !r.Options.Module {
 				r.note("%s changed: exit code of what is built in never runs", it.Name)
 				continue
 			}
@@ -239,7 +249,7 @@ func (r *Result) functions() error {
 // traced would be called by the tracer.
 func (r *Result) checkReplaceable(pre, post *unit.Item) {
 	switch sec := pre.Section.Name; {
-	case strings.HasPrefix(sec, ".exit."):
+	case exitCode(pre):
 		r.refuse(ExitCode, pre, "code in "+sec+" of a module changed, which runs once, when the module is unloaded, and which ftrace cannot redirect",
 			"take this part out of the patch; it takes effect with the module's next version")
 	case bootOnly(pre):
@@ -255,10 +265,10 @@ func (r *Result) checkReplaceable(pre, post *unit.Item) {
 		r.refuse(NoInstr, pre, "the patch puts the function into "+post.Section.Name+", where tracing is not allowed, and livepatch would redirect it by tracing the one that is not there",
 			"change its callers instead, or reboot into a fixed kernel")
 	case !r.hasFentry(r.Pre, pre):
-		r.refuse(NoFentry, pre, "the function has no fentry call (notrace), so livepatch cannot redirect it",
+		r.refuse(NoFentry, pre, "the function has no fentry call (notrace), so livepatch cannot redirect it"+r.notThroughCallers(post),
 			"change its callers instead, or reboot into a fixed kernel")
 	case !r.hasFentry(r.Post, post):
-		r.refuse(NoFentry, pre, "the patch takes the function's fentry call away (notrace), and livepatch would redirect it by tracing it all the more",
+		r.refuse(NoFentry, pre, "the patch takes the function's fentry call away (notrace), and livepatch would redirect it by tracing it all the more"+r.notThroughCallers(post),
 			"change its callers instead, or reboot into a fixed kernel")
 	}
 }

@@ -32,12 +32,16 @@ func (r *Result) hasFentry(u *unit.Unit, it *unit.Item) bool {
 
 // replaceCallers deals with changed functions that ftrace cannot redirect, or must not any more. The kernel defines inline as notrace, so
 // that every inline function that the compiler did not inline is one, the body of each system call among them. When
-// all its uses are direct calls within the unit, its callers are replaced instead and call the new copy; this goes up
+// all its uses, old and new, are direct calls within the unit, its callers are replaced instead and call the new copy; this goes up
 // until each caller can be redirected. What remains is refused later, by checkReplaceable.
 //
 // Source: include/linux/compiler_types.h, v6.1.
 func (r *Result) replaceCallers(why map[*unit.Item]*Reason) error {
-	callers, err := r.callers()
+	after, err := r.functionUses(r.Post)
+	if err != nil {
+		return err
+	}
+	before, err := r.functionUses(r.Pre)
 	if err != nil {
 		return err
 	}
@@ -51,11 +55,19 @@ func (r *Result) replaceCallers(why map[*unit.Item]*Reason) error {
 		it := work[0]
 		work = work[1:]
 		pre := r.PreOf(it)
-		if it.Parent != nil || pre == nil || r.local[it] || r.hasFentry(r.Pre, pre) && r.hasFentry(r.Post, it) || !carriable(pre) || !carriable(it) || callers[it].taken {
+		if it.Parent != nil || pre == nil || r.local[it] || r.hasFentry(r.Pre, pre) && r.hasFentry(r.Post, it) || !carriable(pre) || !carriable(it) {
+			continue
+		}
+		if by := before[pre].holder; by != nil {
+			r.holders[it] = r.holder(r.Pre, by)
+			continue
+		}
+		if by := after[it].holder; by != nil {
+			r.holders[it] = r.holder(r.Post, by)
 			continue
 		}
 		r.local[it] = true
-		for _, c := range callers[it].by {
+		for _, c := range after[it].by {
 			for c.Parent != nil {
 				c = c.Parent
 			}
@@ -75,52 +87,4 @@ func (r *Result) replaceCallers(why map[*unit.Item]*Reason) error {
 func carriable(it *unit.Item) bool {
 	sec := it.Section.Name
 	return !it.Global() && (strings.HasPrefix(sec, ".text") || sec == ".sched.text")
-}
-
-// neverRuns says whether a function is never run again in a kernel that has booted and loaded its modules.
-func (r *Result) neverRuns(it *unit.Item) bool {
-	return bootOnly(it) && !(r.Options.Module && strings.HasPrefix(it.Section.Name, ".exit."))
-}
-
-// bootOnly says whether an item is in a section that code which stays must not refer to.
-func bootOnly(it *unit.Item) bool {
-	use := unit.KnownSection(it.Section.Name).Use
-	return use == unit.InitText || use == unit.InitData
-}
-
-// use says who refers to a function: functions by direct calls, and whether its address is taken.
-type use struct {
-	by    []*unit.Item
-	taken bool
-}
-
-func (r *Result) callers() (map[*unit.Item]use, error) {
-	uses := map[*unit.Item]use{}
-	note := func(it *unit.Item, ref unit.Ref) {
-		if ref.To == nil || ref.To.Kind != unit.Function || ref.To == it || ref.To.Parent == it || it.Parent == ref.To {
-			return
-		}
-		u := uses[ref.To]
-		if it.Kind == unit.Function && ref.Direct && ref.ToOffset == 0 {
-			u.by = append(u.by, it)
-		} else {
-			u.taken = true
-		}
-		uses[ref.To] = u
-	}
-	for _, it := range r.Post.Items {
-		refs, err := r.Post.Refs(it)
-		if err != nil {
-			return nil, err
-		}
-		for _, ref := range refs {
-			note(it, ref)
-		}
-		for _, e := range r.cmp.special[r.Post][it] {
-			for _, ref := range slices.Concat(e.Refs, e.Replacement.Refs) {
-				note(it, ref)
-			}
-		}
-	}
-	return uses, nil
 }

@@ -25,14 +25,16 @@ func (r *Result) removedCallers() error {
 		return err
 	}
 	for _, it := range r.WithoutExport() {
-		taken[it] = true
+		if taken[it] == nil {
+			taken[it] = it
+		}
 	}
 	redirected := map[*unit.Item]bool{}
 	for it := range r.changed {
 		redirected[r.PreOf(it)] = true
 	}
 	for _, it := range gone {
-		if !taken[it] {
+		if taken[it] == nil {
 			if it.Global() {
 				r.note("function %s is gone from the unit: what calls it in the running kernel goes on with the shipped code, whatever stands for the name in the patched source", it.Name)
 			}
@@ -48,10 +50,10 @@ func (r *Result) removedCallers() error {
 	return nil
 }
 
-// removedUses tells which functions of pre have their address taken by code or data, and which ones each function calls. Code that
-// has run for the last time counts: what it has handed out is still there.
-func (r *Result) removedUses() (taken map[*unit.Item]bool, calls map[*unit.Item][]*unit.Item, err error) {
-	taken, calls = map[*unit.Item]bool{}, map[*unit.Item][]*unit.Item{}
+// removedUses tells which functions of pre have their address taken, by which code or data, and which ones each function calls.
+// Code that has run for the last time counts: what it has handed out is still there.
+func (r *Result) removedUses() (taken map[*unit.Item]*unit.Item, calls map[*unit.Item][]*unit.Item, err error) {
+	taken, calls = map[*unit.Item]*unit.Item{}, map[*unit.Item][]*unit.Item{}
 	for _, it := range r.Pre.Items {
 		refs, err := r.Pre.Refs(it)
 		if err != nil {
@@ -61,13 +63,23 @@ func (r *Result) removedUses() (taken map[*unit.Item]bool, calls map[*unit.Item]
 		for from.Parent != nil {
 			from = from.Parent
 		}
-		for _, ref := range refs {
+		note := func(ref unit.Ref) {
 			switch to := ref.To; {
-			case to == nil || to.Kind != unit.Function || to == from:
+			case to == nil || to.Kind != unit.Function || to == from && ref.Direct:
 			case it.Kind == unit.Function && ref.Direct:
 				calls[from] = append(calls[from], to)
-			case ref.ToOffset == 0 && bootTable(it.Section.Name) == "":
-				taken[to] = true
+			case ref.ToOffset == 0 && bootTable(it.Section.Name) == "" && taken[to] == nil:
+				taken[to] = it
+			}
+		}
+		for _, ref := range refs {
+			note(ref)
+		}
+		for _, e := range r.cmp.special[r.Pre][it] {
+			for _, ref := range slices.Concat(e.Refs, e.Replacement.Refs) {
+				if ref.To != from { // about its own code
+					note(ref)
+				}
 			}
 		}
 	}

@@ -82,6 +82,9 @@ func ComparePrototypes(pre, post *Unit) []PrototypeChange {
 	return changes
 }
 
+// SameCall says whether who calls one of two functions as it must be called can call the other in the same way.
+func (p Prototype) SameCall(q Prototype) bool { return p.sameCall(q) }
+
 func (p Prototype) sameCall(q Prototype) bool {
 	if len(p.params) != len(q.params) || p.dots != q.dots || !compatible(p.result, q.result, deepest) {
 		return false

@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"livesplice/kmod/diff"
@@ -14,6 +15,10 @@ import (
 // names, apart from that of package diff.
 func (v *verifier) coverage(s *side) (errs []error) {
 	uses, err := s.uses()
+	if err != nil {
+		return []error{fmt.Errorf("%s: %w", s.Diff.Unit, err)}
+	}
+	before, err := usesIn(s.Diff.Pre, s.pre)
 	if err != nil {
 		return []error{fmt.Errorf("%s: %w", s.Diff.Unit, err)}
 	}
@@ -34,6 +39,11 @@ func (v *verifier) coverage(s *side) (errs []error) {
 				fail("%s has its address", u.from)
 			case v.home[root(u.from)] == nil && !s.unused(root(u.from), uses):
 				fail("%s calls it, which the module does not bring", u.from)
+			}
+		}
+		for _, u := range before[s.Diff.PreOf(it)] {
+			if !u.call && !has(uses[it], u.from.Name) {
+				fail("%s of the shipped code has its address", u.from)
 			}
 		}
 	}
@@ -76,10 +86,16 @@ func (s *side) findLocal() error {
 	return nil
 }
 
-// neverRuns says whether a function has run for the last time in a kernel that has booted and loaded its modules.
+// neverRuns says whether a function has run for the last time in a kernel that has booted and loaded its modules: the shipped
+// binary has it among what is freed. Of one that is not found there, the names of sections tell that are always so.
 func (s *side) neverRuns(it *unit.Item) bool {
+	if pre := s.Diff.PreOf(it); pre != nil && s.Match != nil && s.freed != nil {
+		if addr, ok := s.Match.Located(pre); ok {
+			return s.freed(addr)
+		}
+	}
 	sec := it.Section.Name
-	return strings.HasPrefix(sec, ".init.") || strings.HasPrefix(sec, ".meminit.") || strings.HasPrefix(sec, ".exit.") && s.Target == vmlinux.Object
+	return strings.HasPrefix(sec, ".init.") || strings.HasPrefix(sec, ".exit.") && s.Target == vmlinux.Object
 }
 
 // use is one reference to a function.
@@ -88,8 +104,15 @@ type use struct {
 	call bool
 }
 
-// uses are the references to each function of post, from outside of it.
-func (s *side) uses() (map[*unit.Item][]use, error) {
+// has says whether something of a name has the address of a function.
+func has(uses []use, name string) bool {
+	return slices.ContainsFunc(uses, func(u use) bool { return !u.call && u.from.Name == name })
+}
+
+// uses are the references to each function of post, from outside of it, and what it does with its own address.
+func (s *side) uses() (map[*unit.Item][]use, error) { return usesIn(s.Diff.Post, s.post) }
+
+func usesIn(in *unit.Unit, tables unit.Tables) (map[*unit.Item][]use, error) {
 	out := map[*unit.Item][]use{}
 	note := func(it *unit.Item, refs []unit.Ref) {
 		for _, r := range refs {
@@ -98,13 +121,18 @@ func (s *side) uses() (map[*unit.Item][]use, error) {
 			}
 		}
 	}
-	for _, it := range s.Diff.Post.Items {
-		refs, err := s.Diff.Post.Refs(it)
+	for _, it := range in.Items {
+		refs, err := in.Refs(it)
 		if err != nil {
 			return nil, err
 		}
 		note(it, refs)
-		for _, e := range s.post[it] {
+		for _, r := range refs {
+			if r.To != nil && r.To == root(it) && r.To.Kind == unit.Function && r.ToOffset == 0 && !r.Direct {
+				out[r.To] = append(out[r.To], use{it, false})
+			}
+		}
+		for _, e := range tables[it] {
 			note(it, e.Refs)
 			note(it, e.Replacement.Refs)
 		}

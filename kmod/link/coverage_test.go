@@ -36,6 +36,12 @@ func TestCoverage(t *testing.T) {
 			"inner: changed, but not replaced, and middle calls it, which the module does not bring"}},
 		{"function-pointer", "f", []string{
 			"f: changed, but not replaced, and g has its address", "f: changed, but not replaced, and ops has its address"}},
+		{"address-taken-by-itself", "cb", []string{
+			"cb: changed, but not replaced, and cb has its address",
+			"cb: changed, but not replaced, and arm calls it, which the module does not bring",
+			"arm: changed, but not replaced, and other units can call it"}},
+		{"address-taken-by-pre-only", "cb", []string{
+			"cb: changed, but not replaced, and arm of the shipped code has its address"}},
 		{"isra", "second.isra.0", []string{
 			"second.isra.0: changed, but not replaced, and f calls it, which the module does not bring",
 			"second.isra.0: changed, but not replaced, and g calls it, which the module does not bring",
@@ -47,7 +53,7 @@ func TestCoverage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := newSide(Unit{Diff: r})
+			s, err := newSide(Unit{Diff: r}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

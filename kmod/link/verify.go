@@ -22,6 +22,17 @@ type Kernel struct {
 	Release  string
 }
 
+// freed is what says of a target which places it frees.
+func (k Kernel) freed(target string) func(addr uint64) bool {
+	if im, ok := k.Run.(interface{ Freed(addr uint64) bool }); ok && target == vmlinux.Object {
+		return im.Freed
+	}
+	if im := k.Modules[target]; im != nil {
+		return im.Freed
+	}
+	return nil
+}
+
 // Verify reads the finished module as the kernel will and holds it against what the compiler made of the patched
 // source, not against what the makers of the module meant to do: every function that changed must be in the module's
 // list under the name and position that matching proved, or be carried for callers that are; every instruction,
@@ -58,7 +69,7 @@ func Verify(file []byte, units []Unit, k Kernel) error {
 		return fmt.Errorf("module: %w", err)
 	}
 	for _, u := range units {
-		s, err := newSide(u)
+		s, err := newSide(u, k.freed(u.Target))
 		if err != nil {
 			return fmt.Errorf("%s: %w", u.Diff.Unit, err)
 		}
@@ -108,10 +119,12 @@ type side struct {
 	// local are functions that changed, or call such ones, and that the module's list does not name: copies of them
 	// must be carried by their callers.
 	local map[*unit.Item]bool
+	// freed says whether the target's shipped binary frees a place after boot, or once it is loaded; nil where that is not known.
+	freed func(addr uint64) bool
 }
 
-func newSide(u Unit) (*side, error) {
-	s := &side{Unit: u, replaced: map[*unit.Item]bool{}, local: map[*unit.Item]bool{}}
+func newSide(u Unit, freed func(addr uint64) bool) (*side, error) {
+	s := &side{Unit: u, freed: freed, replaced: map[*unit.Item]bool{}, local: map[*unit.Item]bool{}}
 	var err error
 	if s.post, err = u.Diff.Post.Tables(); err != nil {
 		return nil, err

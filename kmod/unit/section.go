@@ -46,6 +46,9 @@ type Section struct {
 	Holds string
 	// Fixed says of Text and Data why a copy elsewhere cannot stand in for what lies there; mostly empty.
 	Fixed string
+	// InitIn says of Text and Data which kernels count them among what they free after boot; empty for none. The name does not
+	// tell what kernel it is: see Item.Freed.
+	InitIn string
 	// Shape is what the machine adds: sizes of entries, alternatives. Only Unit.KnownSection sets it.
 	Shape *arch.Table
 }

@@ -15,9 +15,14 @@ import (
 
 func TestKnownSection(t *testing.T) {
 	for names, want := range map[string]unit.Section{
-		".text .text.f .text.unlikely .text.unlikely.f .text.hot.f .text.startup.main .sched.text .altinstr_aux .fixup .noinstr.text": {Use: unit.Text},
-		".text..__x86.return_thunk":           {Use: unit.Text, Fixed: "it is a thunk, which the kernel rewrites"},
-		".init.text .exit.text .meminit.text": {Use: unit.InitText},
+		".text .text.f .text.unlikely .text.unlikely.f .text.hot.f .text.startups .ref.text .sched.text .altinstr_aux .fixup .noinstr.text": {Use: unit.Text},
+		".text..__x86.return_thunk":                   {Use: unit.Text, Fixed: "it is a thunk, which the kernel rewrites"},
+		".init.text .exit.text":                       {Use: unit.InitText},
+		".meminit.text .memexit.text":                 {Use: unit.Text, InitIn: "kernels without CONFIG_MEMORY_HOTPLUG"},
+		".meminit.data .meminit.rodata":               {Use: unit.Data, InitIn: "kernels without CONFIG_MEMORY_HOTPLUG"},
+		".cpuinit.text .cpuexit.text":                 {Use: unit.Text, InitIn: "kernels without CONFIG_HOTPLUG_CPU"},
+		".devexit.data":                               {Use: unit.Data, InitIn: "kernels without CONFIG_HOTPLUG"},
+		".text.startup .text.startup.main .text.exit": {Use: unit.Text, InitIn: "vmlinux"},
 		".data .data.x .data..percpu .data..percpu..hot.x .data..L3 .bss .bss.x .bss..page_aligned .rodata .rodata.x .rodata..L2": {Use: unit.Data},
 		".rodata.f.str1.1 .rodata.str1.8 .rodata.cst16.POLY .data.rel.ro.c_jump_table .rodata..c_jump_table .data..ro_after_init": {Use: unit.Data},
 		".bss..decrypted":                    {Use: unit.Data, Fixed: "its pages are shared with the hypervisor, unencrypted"},

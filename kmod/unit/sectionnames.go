@@ -18,7 +18,14 @@ var sectionRows = []struct {
 	{".static_call.text", Section{Use: Text, Fixed: "it is the trampoline of a static call, which the kernel rewrites"}},
 	{".text..__x86.*", Section{Use: Text, Fixed: "it is a thunk, which the kernel rewrites"}},
 	{".text..relocate_kernel", Section{Use: Text, Fixed: "it is copied away before it runs"}},
-	{".init.text .init.text.* .exit.text .exit.text.* .meminit.text* .memexit.text*", Section{Use: InitText}},
+	{".init.text .init.text.* .exit.text .exit.text.*", Section{Use: InitText}},
+	// Linker scripts choose by the configuration. Source: MEM_KEEP, CPU_KEEP and DEV_KEEP, include/asm-generic/vmlinux.lds.h,
+	// v3.7, v3.10 and v6.1.
+	{".meminit.text* .memexit.text*", Section{Use: Text, InitIn: noMemoryHotplug}},
+	{".cpuinit.text* .cpuexit.text*", Section{Use: Text, InitIn: noCPUHotplug}},
+	{".devinit.text* .devexit.text*", Section{Use: Text, InitIn: noHotplug}},
+	// Source: INIT_TEXT and EXIT_TEXT, include/asm-generic/vmlinux.lds.h, v5.10 and v6.1.
+	{".text.startup .text.startup.* .text.exit .text.exit.*", Section{Use: Text, InitIn: inVmlinux}},
 
 	// Data.
 	{".data .data.* .bss .bss.* .rodata .rodata.* .ref.data .ref.data.* .ref.rodata .ref.rodata.* .rodata1", Section{Use: Data}},
@@ -32,7 +39,10 @@ var sectionRows = []struct {
 		Section{Use: Data, Fixed: "the scheduler compares addresses of its classes"}},
 	{"__dyndbg .gnu.linkonce.this_module .toc", Section{Use: Data}}, // .toc: powerpc
 	{".init.data .init.data.* init.data.* .init.rodata .init.rodata.* .init.bss .init.scratch .init.ramfs* .dtb.init.rodata .exit.data " +
-		".exit.data.* .exit.rodata* .meminit.data* .meminit.rodata* .memexit.data* .memexit.rodata*", Section{Use: InitData}},
+		".exit.data.* .exit.rodata*", Section{Use: InitData}},
+	{".meminit.data* .meminit.rodata* .memexit.data* .memexit.rodata*", Section{Use: Data, InitIn: noMemoryHotplug}},
+	{".cpuinit.data* .cpuinit.rodata* .cpuexit.data* .cpuexit.rodata*", Section{Use: Data, InitIn: noCPUHotplug}},
+	{".devinit.data* .devinit.rodata* .devexit.data* .devexit.rodata*", Section{Use: Data, InitIn: noHotplug}},
 
 	// Tables whose entries belong to code.
 	{"__jump_table", Section{Use: Table, Entry: "jump_entry"}},
@@ -87,3 +97,11 @@ var sectionRows = []struct {
 	{".discard .discard.addressable .discard.annotate_data ___kentry+* .no_trim_symbol __tracepoint_check .printk_index .comment .eh_frame .gnu.* .gnu_debuglink .llvm* .note.* .BTF __versions __version_ext_* " +
 		".klp.* .init.klp_* .codetag.*", Section{Use: Dropped}},
 }
+
+// Kernels that free sections which others keep.
+const (
+	noMemoryHotplug = "kernels without CONFIG_MEMORY_HOTPLUG"
+	noCPUHotplug    = "kernels without CONFIG_HOTPLUG_CPU"
+	noHotplug       = "kernels without CONFIG_HOTPLUG"
+	inVmlinux       = "vmlinux"
+)

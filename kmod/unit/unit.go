@@ -46,6 +46,9 @@ type Item struct {
 	Parent *Item
 	// Children are the items whose Parent this is.
 	Children []*Item
+	// Freed says of an item in a section that only some kernels free after boot (Section.InitIn) that this one does. Who knows
+	// the kernel sets it.
+	Freed bool
 
 	refs     []Ref // what Refs found
 	refsRead bool
