@@ -94,9 +94,7 @@ func newSide(u *unit.Unit) (*side, error) {
 
 // flow is a function's control flow; nil if it cannot be followed.
 func (s *side) flow(it *unit.Item) *flow {
-	for it != nil && it.Parent != nil {
-		it = it.Parent
-	}
+	it = whole(it)
 	f, known := s.flows[it]
 	if !known && it != nil {
 		f = newFlow(s.unit, it, s.tables)

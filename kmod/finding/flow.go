@@ -1,6 +1,7 @@
 package finding
 
 import (
+	"cmp"
 	"debug/elf"
 
 	"livesplice/kmod/unit"
@@ -19,6 +20,11 @@ type step struct {
 	to *unit.Item
 	// leaves says that the function ends here: a return, or a jump to another function.
 	leaves bool
+	// in is the item that has the instruction, from and end are where it is there, and refs are the references in it.
+	in        *unit.Item
+	from, end uint64
+	kind      kind
+	refs      []unit.Ref
 }
 
 // newFlow follows a function; nil if its machine or one of its instructions is not known.
@@ -66,8 +72,8 @@ func (b *flowBuilder) decode(it *unit.Item) bool {
 		}
 		next := at + uint64(insn.Len)
 		b.at[it][at] = len(b.f.steps)
-		b.f.steps = append(b.f.steps, step{})
 		in := located{from: at, to: next, kind: kindX86(code[at:next])}
+		b.f.steps = append(b.f.steps, step{in: it, from: at, end: next, kind: in.kind})
 		if insn.Call || insn.Jump {
 			in.rel = insn.Rel.Size
 		}
@@ -91,9 +97,10 @@ func (b *flowBuilder) connect(it *unit.Item, entries []unit.Entry) bool {
 			refs = refs[1:]
 		}
 		var ref *unit.Ref
-		if len(refs) > 0 && refs[0].Offset < in.to {
-			ref = &refs[0]
+		for s.refs = refs; len(refs) > 0 && refs[0].Offset < in.to; refs = refs[1:] {
+			ref = cmp.Or(ref, &refs[0])
 		}
+		s.refs = s.refs[:len(s.refs)-len(refs)]
 		switch in.kind {
 		case returns, indirectJump:
 			s.leaves = true

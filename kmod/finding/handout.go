@@ -3,33 +3,37 @@ package finding
 import (
 	"debug/elf"
 	"fmt"
-	"slices"
 	"strings"
 
-	"livesplice/kmod/arch"
 	"livesplice/kmod/diff"
 	"livesplice/kmod/unit"
 )
 
-// handouts warns where the update computes the address of a function or datum that only the update has. Whoever keeps such
-// an address (a timer, a list, a table of operations, an object that lives on) is left with it when the update is undone and
-// its module is unloaded. Strings and what macros make at each place of use do not count.
+// handouts warns where the update gives away the address of a function or datum that only the update has. Whoever keeps such
+// an address (a timer, a list, a table of operations, an object that lives on) goes on using it when the update is undone, and
+// so the update stays loaded: see Keeps. Strings and what macros make at each place of use do not count here.
 func (l *look) handouts() {
 	if l.Post.Obj.Machine != elf.EM_X86_64 {
 		return
 	}
-	for _, it := range l.brought {
-		var names []string
-		for _, part := range append([]*unit.Item{it}, it.Children...) {
-			for _, to := range addressesIn(l.Post, part) {
-				if l.onlyInUpdate(to) && to != it && !slices.Contains(names, to.Name) {
-					names = append(names, to.Name)
-				}
+	names := map[*unit.Item][]string{}
+	c := carried{side: l.post, functions: l.brought, lockdep: true,
+		mine: func(ref unit.Ref) *unit.Item {
+			if ref.To != nil && l.onlyInUpdate(ref.To) {
+				return ref.To
 			}
+			return nil
+		},
+		entered: func(it *unit.Item) bool { return l.PreOf(it) != nil }}
+	for _, h := range c.held() {
+		if fn := whole(h.In); fn != h.Item {
+			names[fn] = append(names[fn], h.Item.Name)
 		}
-		if len(names) > 0 {
-			l.warn(AddressHandedOut, it, fmt.Sprintf("hands out the address of %s, which only the update has", strings.Join(names, ", ")),
-				"see that nothing keeps it when the update is undone: what still points there then points into a module that is gone")
+	}
+	for _, it := range l.brought {
+		if len(names[it]) > 0 {
+			l.warn(AddressHandedOut, it, fmt.Sprintf("hands out the address of %s, which only the update has", strings.Join(names[it], ", ")),
+				"see what keeps it when the update is undone: that goes on with the code or data of the update, which stays loaded")
 		}
 	}
 }
@@ -53,22 +57,4 @@ func (l *look) onlyInUpdate(it *unit.Item) bool {
 		return l.PreOf(it) == nil && !diff.Fresh(it)
 	}
 	return false
-}
-
-// addressesIn gives the items whose address an item's code computes, in distinction from those that it calls, reads or
-// writes where they are. Code that cannot be decoded computes none.
-func addressesIn(u *unit.Unit, it *unit.Item) (out []*unit.Item) {
-	_ = u.InsnRefs(it, func(ref unit.Ref, code []byte, atEnd bool) {
-		if ref.To != nil && !ref.Direct && addressX86(code, atEnd) {
-			out = append(out, ref.To)
-		}
-	})
-	return out
-}
-
-// addressX86 says whether an instruction makes a value of the address in a field: LEA, or an immediate, which is at the end,
-// of MOV or PUSH.
-func addressX86(code []byte, atEnd bool) bool {
-	op, _ := arch.OpcodeX86(code)
-	return op == 0x8d || atEnd && (op == 0xc7 || op == 0x68 || op >= 0xb8 && op <= 0xbf)
 }
