@@ -72,9 +72,10 @@ func (u *Unit) prototype(e *dwarf.Entry) error {
 // ComparePrototypes gives the global functions of pre that post defines too and that cannot be called alike, by name.
 func ComparePrototypes(pre, post *Unit) []PrototypeChange {
 	var changes []PrototypeChange
+	types := pre.against(post)
 	for name, a := range pre.Prototypes {
 		b, ok := post.Prototypes[name]
-		if ok && a.Global && !a.sameCall(b) {
+		if ok && a.Global && !a.sameCall(b, types) {
 			changes = append(changes, PrototypeChange{a, b})
 		}
 	}
@@ -82,12 +83,12 @@ func ComparePrototypes(pre, post *Unit) []PrototypeChange {
 	return changes
 }
 
-func (p Prototype) sameCall(q Prototype) bool {
-	if len(p.params) != len(q.params) || p.dots != q.dots || !compatible(p.result, q.result, deepest) {
+func (p Prototype) sameCall(q Prototype, types *pairs) bool {
+	if len(p.params) != len(q.params) || p.dots != q.dots || !types.compatible(p.result, q.result) {
 		return false
 	}
 	for i := range p.params {
-		if !compatible(p.params[i], q.params[i], deepest) {
+		if !types.compatible(p.params[i], q.params[i]) {
 			return false
 		}
 	}
