@@ -248,6 +248,9 @@ func (r *Result) functions() error {
 // checkReplaceable refuses functions that livepatch cannot redirect, and those of which the patch says so: what must not be
 // traced would be called by the tracer.
 func (r *Result) checkReplaceable(pre, post *unit.Item) {
+	if pre.Weak() {
+		r.note("function %s is weak: whether this definition is the one in the kernel is for matching to show", pre.Name)
+	}
 	switch sec := pre.Section.Name; {
 	case exitCode(pre):
 		r.refuse(ExitCode, pre, "code in "+sec+" of a module changed, which runs once, when the module is unloaded, and which ftrace cannot redirect",
@@ -258,9 +261,6 @@ func (r *Result) checkReplaceable(pre, post *unit.Item) {
 	case sec == ".noinstr.text" || sec == ".entry.text" || sec == ".cpuidle.text" && !r.hasFentry(r.Pre, pre):
 		r.refuse(NoInstr, pre, "the function is in "+sec+", where tracing and so livepatch are not allowed",
 			"change its callers instead, or reboot into a fixed kernel")
-	case pre.Weak():
-		r.refuse(WeakFunction, pre, "the function is weak: another definition may be the one in the kernel",
-			"patch the definition that the kernel uses")
 	case strings.HasPrefix(post.Section.Name, ".noinstr.text"):
 		r.refuse(NoInstr, pre, "the patch puts the function into "+post.Section.Name+", where tracing is not allowed, and livepatch would redirect it by tracing the one that is not there",
 			"change its callers instead, or reboot into a fixed kernel")

@@ -308,7 +308,11 @@ func (x *extractor) unknownSections() {
 	}
 }
 
-// entries makes the global symbols by which the module's list of functions finds the carried ones.
+// entries makes the global symbols by which the module's list of functions finds the carried ones. That of a function with
+// parts split off is no function to objtool, which would take it for the function in place of the symbol that the parts are
+// named after: a part that is reached by jump labels alone would get no unwind data.
+//
+// Source: tools/objtool/elf.c, elf_add_symbol and read_symbols, v5.10 to v7.0.
 func (x *extractor) entries() {
 	for _, it := range x.items {
 		if it.Kind != unit.Function {
@@ -320,6 +324,9 @@ func (x *extractor) entries() {
 			c.Pre = x.PreOf(it)
 			c.Entry = &elfobj.Symbol{Name: fmt.Sprintf("livesplice_%s_%d", x.prefix, len(x.ext.Functions)), Value: p.Value, Size: p.Size,
 				Bind: elf.STB_GLOBAL, Type: elf.STT_FUNC, Other: p.Other, Section: p.Section}
+			if len(it.Children) > 0 {
+				c.Entry.Type = elf.STT_NOTYPE
+			}
 			x.out.Symbols = append(x.out.Symbols, c.Entry)
 		}
 		x.ext.Functions = append(x.ext.Functions, c)

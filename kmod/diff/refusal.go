@@ -20,7 +20,7 @@ const (
 	NoInstr         Code = "noinstr"             // the function runs where tracing must not
 	AmbiguousStatic Code = "ambiguous-static"    // a static local has no certain counterpart
 	UnknownSection  Code = "unknown-section"     // a section that is not known points into changed code
-	WeakFunction    Code = "weak-function"       // a weak function changed
+	WeakFunction    Code = "weak-function"       // a weak function changed that is not the definition in use
 	MovedDefinition Code = "moved-definition"    // a global name stands for something else than before
 	RemovedCaller   Code = "removed-caller"      // a function that is gone is still called, and calls one that is replaced
 	NotExtractable  Code = "not-extractable"     // changed code refers to something that cannot be carried

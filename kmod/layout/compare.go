@@ -16,18 +16,23 @@ type Change struct {
 }
 
 // Field is one member that differs; Pre is nil for a new one, Post for one that is gone.
-type Field struct{ Pre, Post *Member }
+type Field struct {
+	Pre, Post *Member
+	// same says that both have compatible types.
+	same bool
+}
 
 // Compare gives the types that both have and whose layout differs, by name. A member's new name, or a compatible type for
 // it, is no change of layout.
 func Compare(pre, post *Unit) []Change {
 	var changes []Change
+	p := pre.against(post)
 	for name, a := range pre.Types {
 		b, ok := post.Types[name]
 		if !ok {
 			continue
 		}
-		c := Change{Pre: a, Post: b, Fields: fields(a.Members, b.Members)}
+		c := Change{Pre: a, Post: b, Fields: p.fields(a.Members, b.Members)}
 		if a.Size != b.Size || len(c.Fields) > 0 {
 			changes = append(changes, c)
 		}
@@ -37,15 +42,16 @@ func Compare(pre, post *Unit) []Change {
 }
 
 // fields pairs members by name, then those that are left by place, which are renamed.
-func fields(pre, post []Member) []Field {
-	if slices.EqualFunc(pre, post, func(m, n Member) bool { return m.Name == n.Name && m.place() == n.place() && m.sameType(n) }) {
+func (p *pairs) fields(pre, post []Member) []Field {
+	if slices.EqualFunc(pre, post, func(m, n Member) bool { return m.Name == n.Name && m.place() == n.place() && p.sameType(m, n) }) {
 		return nil
 	}
-	byName := map[string]int{}
+	byName, byPlace := map[string]int{}, map[place][]int{}
 	for i, n := range post {
 		if n.Name != "" {
 			byName[n.Name] = i
 		}
+		byPlace[n.place()] = append(byPlace[n.place()], i)
 	}
 	partner := make([]int, len(pre)) // index in post, -1 for none
 	taken := make([]bool, len(post))
@@ -58,8 +64,7 @@ func fields(pre, post []Member) []Field {
 	var out, moved []Field
 	for i, m := range pre {
 		if partner[i] < 0 {
-			j := slices.IndexFunc(post, func(n Member) bool { return n.place() == m.place() && m.sameType(n) })
-			if j >= 0 && !taken[j] {
+			if j := p.renamed(m, post, byPlace[m.place()], taken); j >= 0 {
 				partner[i], taken[j] = j, true
 			}
 		}
@@ -69,7 +74,8 @@ func fields(pre, post []Member) []Field {
 			}
 			continue
 		}
-		f := Field{&pre[i], &post[partner[i]]}
+		f := Field{Pre: &pre[i], Post: &post[partner[i]]}
+		f.same = p.sameType(m, *f.Post)
 		switch {
 		case !f.moves():
 			out = append(out, f)
@@ -77,23 +83,37 @@ func fields(pre, post []Member) []Field {
 			moved = append(moved, f)
 		}
 	}
+	second := p.secondNames(pre, post, partner)
 	for j, n := range post {
-		if !taken[j] && n.Name != "" && !n.empty() && !secondName(n, pre, post, partner) {
+		if !taken[j] && n.Name != "" && !n.empty() && !second(n) {
 			out = append(out, Field{Post: &post[j]})
 		}
 	}
 	return append(out, moved...)
 }
 
-// secondName says whether a new member is another name of one that stays: `union { T *dev; T __rcu *dev_rcu; }` in the place
-// of `T *dev`. That changes no more than a new name would.
-func secondName(n Member, pre, post []Member, partner []int) bool {
-	for i, m := range pre {
-		if m.Name != "" && partner[i] >= 0 && m.place() == post[partner[i]].place() && m.place() == n.place() && m.sameType(n) {
-			return true
+// renamed gives the member, of those at m's place, that m is under another name; -1 if there is none.
+func (p *pairs) renamed(m Member, post []Member, at []int, taken []bool) int {
+	for _, j := range at {
+		if !taken[j] && p.sameType(m, post[j]) {
+			return j
 		}
 	}
-	return false
+	return -1
+}
+
+// secondNames says of a new member whether it is another name of one that stays: `union { T *dev; T __rcu *dev_rcu; }` in the
+// place of `T *dev`. That changes no more than a new name would.
+func (p *pairs) secondNames(pre, post []Member, partner []int) func(n Member) bool {
+	stay := map[place][]Member{}
+	for i, m := range pre {
+		if m.Name != "" && partner[i] >= 0 && m.place() == post[partner[i]].place() {
+			stay[m.place()] = append(stay[m.place()], m)
+		}
+	}
+	return func(n Member) bool {
+		return slices.ContainsFunc(stay[n.place()], func(m Member) bool { return p.sameType(m, n) })
+	}
 }
 
 // empty says whether a member is a struct without members, as netdevice_tracker and lock_class_key are in most
@@ -107,13 +127,6 @@ func (m Member) empty() bool {
 type place struct{ offset, bitOffset, bitSize, size int64 }
 
 func (m Member) place() place { return place{m.Offset, m.BitOffset, m.BitSize, m.Size} }
-
-func (m Member) sameType(n Member) bool { return compatible(m.typ, n.typ, deepest) }
-
-// samePlaces says whether two lists hold compatible members at the same places.
-func samePlaces(a, b []Member) bool {
-	return slices.EqualFunc(a, b, func(m, n Member) bool { return m.place() == n.place() && m.sameType(n) })
-}
 
 // String says what differs: "size 24 to 32 bytes: member c is new at byte 8 (int, 4 bytes)".
 func (c Change) String() string {
@@ -146,7 +159,7 @@ func (c Change) String() string {
 
 // moves says whether the member is the same at another place.
 func (f Field) moves() bool {
-	return f.Pre != nil && f.Post != nil && f.Pre.Size == f.Post.Size && f.Pre.BitSize == f.Post.BitSize && f.Pre.sameType(*f.Post)
+	return f.Pre != nil && f.Post != nil && f.Pre.Size == f.Post.Size && f.Pre.BitSize == f.Post.BitSize && f.same
 }
 
 func (f Field) String() string {

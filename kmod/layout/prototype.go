@@ -72,9 +72,10 @@ func (u *Unit) prototype(e *dwarf.Entry) error {
 // ComparePrototypes gives the global functions of pre that post defines too and that cannot be called alike, by name.
 func ComparePrototypes(pre, post *Unit) []PrototypeChange {
 	var changes []PrototypeChange
+	types := pre.against(post)
 	for name, a := range pre.Prototypes {
 		b, ok := post.Prototypes[name]
-		if ok && a.Global && !a.sameCall(b) {
+		if ok && a.Global && !a.sameCall(b, types) {
 			changes = append(changes, PrototypeChange{a, b})
 		}
 	}
@@ -83,14 +84,14 @@ func ComparePrototypes(pre, post *Unit) []PrototypeChange {
 }
 
 // SameCall says whether who calls one of two functions as it must be called can call the other in the same way.
-func (p Prototype) SameCall(q Prototype) bool { return p.sameCall(q) }
+func (p Prototype) SameCall(q Prototype) bool { return p.sameCall(q, newPairs()) }
 
-func (p Prototype) sameCall(q Prototype) bool {
-	if len(p.params) != len(q.params) || p.dots != q.dots || !compatible(p.result, q.result, deepest) {
+func (p Prototype) sameCall(q Prototype, types *pairs) bool {
+	if len(p.params) != len(q.params) || p.dots != q.dots || !types.compatible(p.result, q.result) {
 		return false
 	}
 	for i := range p.params {
-		if !compatible(p.params[i], q.params[i], deepest) {
+		if !types.compatible(p.params[i], q.params[i]) {
 			return false
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"livesplice/kmod/safedwarf"
 )
 
 // Unit is what an object's debug information says.
@@ -25,6 +27,11 @@ type Unit struct {
 	data      *dwarf.Data
 	files     []*dwarf.LineFile         // of the compile unit that is being read
 	variables map[string][]dwarf.Offset // types by name; nil until they are asked for
+
+	members int // of Types
+
+	pairs *pairs // what is remembered of comparing the unit with other
+	other *Unit
 }
 
 // Type is a struct or union.
@@ -78,18 +85,14 @@ func Read(object []byte) (u *Unit, err error) {
 }
 
 func (u *Unit) read() error {
-	r := u.data.Reader()
-	for {
-		e, err := r.Next()
-		if err != nil || e == nil {
-			return err
-		}
+	top, err := safedwarf.Top(u.data)
+	if err != nil {
+		return err
+	}
+	for _, e := range top {
 		switch e.Tag {
 		case dwarf.TagCompileUnit:
-			if u.files, err = lineFiles(u.data, e); err != nil {
-				return err
-			}
-			continue // its children follow
+			u.files, err = lineFiles(u.data, e)
 		case dwarf.TagStructType, dwarf.TagUnionType:
 			err = u.namedType(e)
 		case dwarf.TagTypedef, dwarf.TagVariable:
@@ -102,8 +105,8 @@ func (u *Unit) read() error {
 		if err != nil {
 			return err
 		}
-		r.SkipChildren()
 	}
+	return nil
 }
 
 func lineFiles(data *dwarf.Data, unit *dwarf.Entry) ([]*dwarf.LineFile, error) {
@@ -141,7 +144,7 @@ func (u *Unit) namedType(e *dwarf.Entry) error {
 		return err
 	}
 	if s, ok := typ.(*dwarf.StructType); ok && !s.Incomplete {
-		u.add(s.Kind+" "+s.StructName, s, e)
+		return u.add(s.Kind+" "+s.StructName, s, e)
 	}
 	return nil
 }
@@ -161,9 +164,9 @@ func (u *Unit) unnamedType(e *dwarf.Entry) error {
 	switch {
 	case s == nil:
 	case e.Tag == dwarf.TagTypedef:
-		u.add(name, s, e)
+		return u.add(name, s, e)
 	default:
-		u.add(s.Kind+" of variable "+name, s, e)
+		return u.add(s.Kind+" of variable "+name, s, e)
 	}
 	return nil
 }
@@ -191,28 +194,42 @@ func unnamed(t dwarf.Type) *dwarf.StructType {
 	return nil
 }
 
-func (u *Unit) add(name string, s *dwarf.StructType, e *dwarf.Entry) {
+func (u *Unit) add(name string, s *dwarf.StructType, e *dwarf.Entry) error {
 	t := Type{Name: name, Size: s.ByteSize, Members: flatten(s)}
 	t.File, t.Line = u.place(e)
+	if len(t.Members) >= mostMembers {
+		return fmt.Errorf("%s at %s:%d has more than %d members", name, t.File, t.Line, mostMembers)
+	}
+	if u.members += len(t.Members) + 1; u.members > mostOfUnit {
+		return fmt.Errorf("types of more than %d members", mostOfUnit)
+	}
 	if _, known := u.Types[name]; known && s.StructName == "" {
-		return
+		return nil
 	}
 	u.Types[name] = t
 	for _, m := range t.Members {
 		if p, ok := m.typ.(*dwarf.PtrType); ok && unnamed(p) != nil && len(name) < 1<<10 {
-			u.add(fmt.Sprintf("what %s of %s points to", m.Name, name), unnamed(p), e)
+			if err := u.add(fmt.Sprintf("what %s of %s points to", m.Name, name), unnamed(p), e); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
+
+// Bounds of what is kept of a unit. The largest of the kernel's have about 5,000 members and a third of a million.
+const (
+	mostMembers = 1 << 16 // of one struct: more are a loop of types, and not all are listed
+	mostOfUnit  = 1 << 22
+)
 
 // flatten lists the members, those of structs and unions without a name in their place.
 func flatten(s *dwarf.StructType) []Member { return flattenInto(nil, s, "", 0, longest) }
 
 // flattenInto does so for a struct at base; prefix names the member that it is in.
 func flattenInto(out []Member, s *dwarf.StructType, prefix string, base int64, depth int) []Member {
-	const most = 1 << 16 // members: a struct of more is a loop of types
 	for _, f := range s.Field {
-		if len(out) >= most {
+		if len(out) >= mostMembers {
 			return out
 		}
 		m := Member{Name: f.Name, Type: name(f.Type), Size: size(f.Type), Offset: base + f.ByteOffset, BitSize: f.BitSize, typ: f.Type}

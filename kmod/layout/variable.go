@@ -15,28 +15,29 @@ type VariableChange struct {
 
 // CompareVariable compares the types of a variable, of file scope or static in a function. ok is false where they are alike,
 // where one of the units does not say, and where several variables of that name have different types.
-func CompareVariable(pre, post *Unit, name string) (c VariableChange, ok bool) {
+func CompareVariable(pre, post *Unit, variable string) (c VariableChange, ok bool) {
 	defer func() {
 		if recover() != nil { // debug/dwarf on an object that a strange compiler made
 			ok = false
 		}
 	}()
-	a, b := pre.variable(name), post.variable(name)
+	a, b := pre.variable(variable), post.variable(variable)
 	if a == nil || b == nil {
 		return c, false
 	}
-	c = VariableChange{Name: name, Pre: nameTo(a, longest), Post: nameTo(b, longest)}
-	if !compatible(a, b, deepest) {
+	c = VariableChange{Name: variable, Pre: name(a), Post: name(b)}
+	p := pre.against(post)
+	if !p.compatible(a, b) {
 		return c, true
 	}
 	x, y := element(a), element(b)
 	if x == nil || y == nil {
 		return c, false
 	}
-	if fields := fields(flatten(x), flatten(y)); len(fields) > 0 || x.ByteSize != y.ByteSize {
+	if fields := p.fields(p.flat(x), p.flat(y)); len(fields) > 0 || x.ByteSize != y.ByteSize {
 		of := x.Kind + " " + x.StructName
 		if x.StructName == "" {
-			of = x.Kind + " of variable " + name
+			of = x.Kind + " of variable " + variable
 		}
 		_, known := pre.Types[of]
 		c.What = Change{Pre: Type{Size: x.ByteSize}, Post: Type{Size: y.ByteSize}, Fields: fields}.String()

@@ -90,12 +90,20 @@ func NewPlan(module string, units []Unit) (*Plan, error) {
 	for _, u := range units {
 		errs = append(errs, u.Match.Conflicts())
 		for _, pre := range u.Diff.Touched() {
+			if why := u.Match.NotInUse(pre); why != "" {
+				refused = append(refused, diff.Refusal{Code: diff.WeakFunction, Unit: u.Diff.Unit, Subject: pre.Name, Source: u.Diff.Pre.Source(pre),
+					Reason: "the function is weak, and nothing shows that this definition is the one in the kernel: " + why, Remedy: "patch the definition that the kernel uses"})
+				continue
+			}
 			_, _, err := u.Match.Replaced(pre)
 			errs = append(errs, err)
 		}
 		for _, f := range u.Extract.Functions {
 			if f.Pre == nil {
 				continue
+			}
+			if u.Match.NotInUse(f.Pre) != "" {
+				continue // refused above
 			}
 			b, code, err := u.Match.Replaced(f.Pre)
 			errs = append(errs, err)

@@ -255,18 +255,7 @@ func (m *matcher) value(f *function, p place, v uint64) {
 // the code of one object, section by section, in one piece, so that between two proven functions of one input section
 // everything is the unit's own.
 func (m *matcher) byPosition() bool {
-	type span struct{ low, high uint64 }
-	spans := map[string]span{}
-	for _, f := range m.functions {
-		if f.found == nil || f.item.Weak() {
-			continue // a weak function can have been found in the unit whose definition overrides it
-		}
-		s, ok := spans[stretch(f.item)]
-		if !ok {
-			s.low = f.found.addr
-		}
-		spans[stretch(f.item)] = span{min(s.low, f.found.addr), max(s.high, f.found.addr)}
-	}
+	spans := m.spans()
 	for _, f := range m.functions {
 		if f.found != nil || len(f.candidates) < 2 {
 			continue
@@ -285,6 +274,25 @@ func (m *matcher) byPosition() bool {
 		}
 	}
 	return false
+}
+
+// span is where the first and the last function of an input section begin, of those that the unit alone defines.
+type span struct{ low, high uint64 }
+
+// spans gives them by input section.
+func (m *matcher) spans() map[string]span {
+	spans := map[string]span{}
+	for _, f := range m.functions {
+		if f.found == nil || f.item.Weak() {
+			continue // a weak function can have been found in the unit whose definition overrides it
+		}
+		s, ok := spans[stretch(f.item)]
+		if !ok {
+			s.low = f.found.addr
+		}
+		spans[stretch(f.item)] = span{min(s.low, f.found.addr), max(s.high, f.found.addr)}
+	}
+	return spans
 }
 
 // stretch names the input section that a function is in when it is compiled without -ffunction-sections.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"livesplice/kmod/elfobj"
+	"livesplice/kmod/safedwarf"
 )
 
 // Inlined is the code of one function in another that it was inlined into.
@@ -89,7 +90,7 @@ func (in *inlineReader) read(t *inlineTable) error {
 		switch e.Tag {
 		case dwarf.TagCompileUnit, dwarf.TagSubprogram, dwarf.TagLexDwarfBlock, dwarf.TagInlinedSubroutine:
 		default:
-			r.SkipChildren()
+			safedwarf.Skip(r, e)
 			continue
 		}
 		if e.Tag == dwarf.TagInlinedSubroutine {

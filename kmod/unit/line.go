@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"livesplice/kmod/elfobj"
+	"livesplice/kmod/safedwarf"
 )
 
 // lineTable is the compiler's line table of an object, by address; sections have made-up addresses, since all of an
@@ -101,11 +102,12 @@ func (u *Unit) lineRows(base map[*elfobj.Section]uint64) ([]lineRow, error) {
 		return nil, err
 	}
 	var rows []lineRow
-	for r := d.Reader(); ; r.SkipChildren() {
+	for r := d.Reader(); ; {
 		e, err := r.Next()
 		if err != nil || e == nil {
 			return rows, err
 		}
+		safedwarf.Skip(r, e)
 		lr, err := d.LineReader(e)
 		if err != nil {
 			return nil, err

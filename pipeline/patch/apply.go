@@ -57,7 +57,9 @@ func (p *Patch) apply(ch Change, current func(string) ([]byte, error), out map[s
 	var old []byte
 	if ch.Kind != Create {
 		var err error
-		if old, err = current(ch.OldPath); errors.Is(err, fs.ErrNotExist) {
+		if old, err = current(ch.OldPath); errors.Is(err, fs.ErrNotExist) && ch.mayCreate() {
+			old = nil
+		} else if errors.Is(err, fs.ErrNotExist) {
 			return fail(noFile(ch))
 		} else if err != nil {
 			return err

@@ -46,6 +46,14 @@ type Change struct {
 	Line    int    // 1-based line of the patch file where the change begins
 
 	Fragments []Fragment // empty for Binary, ModeOnly and a rename without a change
+
+	plain bool // of a diff without "diff --git"
+}
+
+// mayCreate says whether the change makes the file where there is none. A plain diff need not name /dev/null for that, only
+// begin at line 0; git apply and patch(1) take it so.
+func (ch Change) mayCreate() bool {
+	return ch.plain && ch.Kind == Modify && len(ch.Fragments) == 1 && ch.Fragments[0].OldStart == 0 && len(ch.Fragments[0].old()) == 0
 }
 
 // Fragment is one hunk.
@@ -137,8 +145,11 @@ func (c chunk) parse(name string) (Change, error) {
 	oldPath, newPath := f.OldName, f.NewName
 	if !c.git { // go-gitdiff takes the prefix off git's names only
 		oldPath, newPath = strip(oldPath), strip(newPath)
+		if was := strip(c.oldName()); !f.IsNew && !f.IsDelete && strings.HasPrefix(newPath, was) {
+			oldPath, newPath = was, was // the shorter of x and x.orig, as git apply and patch(1) have it
+		}
 	}
-	ch := Change{Path: newPath, OldPath: oldPath, Binary: f.IsBinary, Line: c.line, NewMode: uint32(f.NewMode.Perm())}
+	ch := Change{plain: !c.git, Path: newPath, OldPath: oldPath, Binary: f.IsBinary, Line: c.line, NewMode: uint32(f.NewMode.Perm())}
 	switch {
 	case f.IsNew:
 		ch.Kind, ch.OldPath = Create, ""
@@ -175,6 +186,13 @@ func (c chunk) parse(name string) (Change, error) {
 		ch.Fragments = append(ch.Fragments, Fragment{Line: line, OldStart: t.OldPosition, Section: t.Comment, lines: t.Lines})
 	}
 	return ch, nil
+}
+
+// oldName is the first name of a plain diff's header, unless it is quoted.
+func (c *chunk) oldName() string {
+	line, _, _ := strings.Cut(c.text, "\n")
+	name, _, _ := strings.Cut(strings.TrimPrefix(line, "--- "), "\t")
+	return strings.TrimRight(name, "\r")
 }
 
 // strip takes the first component off a path of a plain diff.

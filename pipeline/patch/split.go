@@ -2,6 +2,7 @@ package patch
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,8 +18,11 @@ type chunk struct {
 var hunkRE = regexp.MustCompile(`^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@`)
 
 // split cuts a patch file into the diffs of single files. Text before, between and after them (mail headers, commit
-// messages, "Index:" lines, signatures) is dropped; text that looks like the rest of a hunk is an error, since dropping
-// it would silently lose a part of the change.
+// messages, "Index:" lines, signatures) is dropped, by the rules of git apply: a file header is one only before a hunk, and
+// "diff --git" only before what it announces. Text that looks like the rest of a hunk is an error, since dropping it would
+// silently lose a part of the change.
+//
+// Source: apply.c, find_header, git 2.39.
 func split(name string, data []byte) ([]chunk, error) {
 	lines := strings.SplitAfter(string(data), "\n")
 	if n := len(lines); n > 0 && lines[n-1] == "" {
@@ -32,6 +36,9 @@ func split(name string, data []byte) ([]chunk, error) {
 		hunkEnd = -1 // index of the line after the last hunk
 	)
 	flush := func(end int) {
+		if cur != nil && cur.git && end == begin+1 {
+			cur = nil // a file of which git says nothing
+		}
 		if cur != nil {
 			cur.text = strings.Join(lines[begin:end], "")
 			chunks = append(chunks, *cur)
@@ -44,7 +51,17 @@ func split(name string, data []byte) ([]chunk, error) {
 		case strings.HasPrefix(l, "diff --git "):
 			flush(i)
 			cur, begin, inGit = &chunk{line: i + 1, git: true}, i, true
+		case inGit && binary(l):
+			inGit = false // its data follow
+		case inGit && !gitHeader(l):
+			inGit = false
+			flush(i)
+			continue
 		case strings.HasPrefix(l, "--- ") && i+1 < len(lines) && strings.HasPrefix(lines[i+1], "+++ "):
+			if i != hunkEnd && !inGit && prose(lines[i+2:]) {
+				flush(i) // a hunk that follows is not one of the file before
+				break
+			}
 			if !inGit {
 				flush(i)
 				cur, begin = &chunk{line: i + 1}, i
@@ -56,6 +73,9 @@ func split(name string, data []byte) ([]chunk, error) {
 			i++ // the "+++" line
 		case strings.HasPrefix(l, "@@ "):
 			m := hunkRE.FindStringSubmatch(l)
+			if m == nil && cur == nil {
+				break
+			}
 			if m == nil {
 				return nil, &Error{Patch: name, Line: i + 1, Reason: "hunk header that is not `@@ -L,N +L,N @@`"}
 			}
@@ -69,13 +89,36 @@ func split(name string, data []byte) ([]chunk, error) {
 			}
 			i, hunkEnd = end, end
 			continue
-		case i == hunkEnd && strings.ContainsRune("+- ", rune(l[0])) && !isSignature(l):
+		case i == hunkEnd && isSignature(l):
+			flush(i)
+		case i == hunkEnd && strings.ContainsRune("+- ", rune(l[0])):
 			return nil, &Error{Patch: name, Line: i + 1, Reason: "hunk is longer than its header says"}
 		}
 		i++
 	}
 	flush(len(lines))
 	return chunks, nil
+}
+
+// prose says whether what follows "--- " and "+++ " shows that these are words of a message, and no file header. A hunk does
+// not, nor what is meant as one, nor the end of a file that was cut off.
+func prose(rest []string) bool {
+	return len(rest) > 0 && !strings.HasPrefix(rest[0], "@@")
+}
+
+// gitHeaders are the lines that "diff --git" may announce.
+//
+// Source: apply.c, parse_git_diff_header and parse_chunk, git 2.39.
+var gitHeaders = []string{"--- ", "+++ ", "@@ -", "old mode ", "new mode ", "deleted file mode ", "new file mode ", "copy from ", "copy to ", "rename old ", "rename new ",
+	"rename from ", "rename to ", "similarity index ", "dissimilarity index ", "index "}
+
+func gitHeader(l string) bool {
+	return slices.ContainsFunc(gitHeaders, func(h string) bool { return strings.HasPrefix(l, h) })
+}
+
+// binary says whether a line stands for content that is no text.
+func binary(l string) bool {
+	return strings.HasPrefix(l, "GIT binary patch") || strings.HasPrefix(l, "Binary files ") || strings.HasPrefix(l, "Files ")
 }
 
 // isSignature knows the "-- " line that git format-patch and mail programs put at the end.
