@@ -218,6 +218,7 @@ func (x *extractor) copyRefs(it *unit.Item) {
 		return // refused by include
 	}
 	p := x.placed[it]
+	x.restoreFentry(it)
 	for _, ref := range refs {
 		x.reloc(p.Section, p.Value, ref, it, x.carry)
 		x.staticCallKey(ref)
