@@ -302,6 +302,11 @@ func (x *extractor) unknownSections() {
 		}
 		for _, ref := range refs {
 			if ref.To != nil && ref.To.Kind == unit.Function && x.carried[ref.To] && ref.ToOffset != 0 && ref.ToOffset < int64(ref.To.Size()) {
+				if it.Kind == unit.Datum && ordinary(it.Section.Name) {
+					x.cannot(NotExtractable, it, fmt.Sprintf("it holds the address of a label in %s, and goes on holding that of the old code", ref.To.Name),
+						"make it a local constant of the function, which nothing else uses, or change a caller of the function instead")
+					break
+				}
 				x.cannot(UnknownSection, it, fmt.Sprintf("section %s points into %s, and what it means is not known", it.Section.Name, ref.To.Name),
 					"report this as a bug of livesplice, with the kernel's version")
 			}

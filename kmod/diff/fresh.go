@@ -44,6 +44,9 @@ func Fresh(it *unit.Item) bool {
 		return unit.Piecewise(sec) || !it.Section.Exec() && !it.Writable() || strings.HasPrefix(sec, ".data..Lubsan")
 	case unit.Datum:
 		base := freshBase(it.Name)
+		if it.LabelsOf != nil {
+			return true // it goes with the code of its function
+		}
 		if debugSite[base] {
 			return sec == dynamicDebug // elsewhere it is a variable that happens to be called so
 		}

@@ -46,6 +46,8 @@ type Item struct {
 	Parent *Item
 	// Children are the items whose Parent this is.
 	Children []*Item
+	// LabelsOf is, for a table of label addresses, the function that they are in; nil for any other item.
+	LabelsOf *Item
 
 	refs     []Ref // what Refs found
 	refsRead bool
@@ -180,6 +182,7 @@ func New(obj *elfobj.Object) (*Unit, error) {
 		}
 	}
 	u.adopt()
+	u.findLabelTables()
 	return u, nil
 }
 
