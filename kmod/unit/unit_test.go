@@ -17,6 +17,9 @@ func TestNames(t *testing.T) {
 		"f": "f", "f.cold": "f.cold", "f.isra.0": "f.isra", "f.part.3": "f.part", "f.constprop.0.isra.0": "f.constprop.isra",
 		"f.isra.0.cold": "f.isra.cold", "f.isra.0.cold.3": "f.isra.cold", ".cold": ".cold", "count.12": "count", "f.llvm.123456": "f.llvm", "__UNIQUE_ID_x123": "__UNIQUE_ID_x",
 		"__UNIQUE_ID_ddebug251.7": "__UNIQUE_ID_ddebug", "__UNIQUE_ID_ddebug_251.7": "__UNIQUE_ID_ddebug", "__UNIQUE_ID_x_123": "__UNIQUE_ID_x",
+		"__initcall__kmod_x__123_45_fn6": "__initcall__kmod_x__fn6", "__initcall__kmod_8250__1_2__123_45_fn6s": "__initcall__kmod_8250__1_2__fn6s",
+		"__initcall__kmod_x__123_45___fn_1_2_early": "__initcall__kmod_x____fn_1_2_early", "__initstub__kmod_x__1_2_fn7": "__initstub__kmod_x__fn7",
+		"__initcall_fn6": "__initcall_fn6", "__initcall__kmod_x__fn6": "__initcall__kmod_x__fn6", "__initcall__kmod_": "__initcall__kmod_",
 		"__func__.0": "__func__", "crc32": "crc32", "v4l2": "v4l2",
 	} {
 		if got := unit.BaseName(name); got != want {
