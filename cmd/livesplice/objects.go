@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"livesplice/kconfig"
 	"livesplice/kmod/diff"
@@ -21,7 +22,9 @@ type diffCmd struct {
 	Pre  string `arg:"" help:"Object made from the source as shipped."`
 	Post string `arg:"" help:"Object made from the patched source."`
 	Out  string `short:"o" placeholder:"OUT.o" help:"Write what changed, as an update would carry it, to this file (default: none)."`
-	JSON bool   `name:"json" help:"Print the verdicts as JSON."`
+	// ForceExtract is for who knows what the pair alone does not tell.
+	ForceExtract bool `name:"force-extract" help:"Extract what is refused too, where it can be: refusals become warnings, and the exit code is 0."`
+	JSON         bool `name:"json" help:"Print the verdicts as JSON."`
 }
 
 // Help is shown by --help.
@@ -63,6 +66,11 @@ func (c *diffCmd) Run(e *env) error {
 	for _, w := range warnings {
 		fmt.Fprintf(e.stderr, "warning: %v\n", w)
 	}
+	if report.Forced {
+		for _, w := range refused {
+			fmt.Fprintf(e.stderr, "warning: not refused by force: %v\n", w)
+		}
+	}
 	if c.JSON {
 		if err := e.json(struct {
 			*diff.Report
@@ -74,7 +82,7 @@ func (c *diffCmd) Run(e *env) error {
 		printVerdicts(e, report)
 	}
 	switch {
-	case len(refused) > 0:
+	case len(refused) > 0 && !report.Forced:
 		return refused
 	case !report.Differs():
 		return pipeline.ErrNoChange
@@ -130,17 +138,20 @@ func writeWhole(path string, data []byte) error {
 	return nil
 }
 
-// extract gives what an update would carry, or why it cannot.
+// extract gives what an update would carry and why it cannot; both where it is forced.
 func (c *diffCmd) extract(r *diff.Result) (*diff.Extract, diff.Refusals, error) {
-	if len(r.Refusals) > 0 {
+	if r.Undecided || len(r.Refusals) > 0 && !c.ForceExtract {
 		return nil, r.Refusals, nil
 	}
-	x, err := r.Extract(diff.Names{Prefix: "u0"})
+	x, err := r.Extract(diff.Names{Prefix: "u0", Force: c.ForceExtract})
 	var refused diff.Refusals
 	if errors.As(err, &refused) {
-		return nil, refused, nil
+		return nil, append(slices.Clone(r.Refusals), refused...), nil
 	}
-	return x, nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return x, append(slices.Clone(r.Refusals), x.Forced...), nil
 }
 
 // maxObject bounds an object file, in bytes.

@@ -137,8 +137,8 @@ func (aarch64) Trace() Trace { return Trace{Tables: []string{"__patchable_functi
 //
 // Source: v5.10, v6.1 and v6.12 of arch/arm64/include/asm/{alternative,alternative-macros,asm-bug,asm-extable,jump_label}.h.
 var aarch64Tables = map[string]Table{
-	"__bug_table":           entries(8, 12),
-	"__ex_table":            entries(8, 12),
+	"__bug_table":           walked,
+	"__ex_table":            walked,
 	".altinstructions":      {Use: Walked, Sizes: []uint64{12}, Alt: &Alternative{Start: 1, Len: lastByte, Inline: true}},
 	".altinstr_replacement": {Use: Helper},
 }

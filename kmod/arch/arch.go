@@ -82,6 +82,20 @@ type Trace struct {
 	At   []uint64
 	// Tables are special sections with an entry for each such function.
 	Tables []string
+	// Pad is an instruction that may stand in front of the call, where the processor checks where jumps land.
+	Pad []byte
+	// Nop is how the build turns the call into an instruction that does nothing; nil where it does not.
+	Nop *TraceNop
+}
+
+// TraceNop is a call for tracing that does nothing until ftrace makes a call of it.
+type TraceNop struct {
+	At   []uint64 // offsets that it may have in a function
+	Code [][]byte // any of these
+	// Reloc says that the relocation of the call is still there, as one of kind Kind, its field At + Field.
+	Reloc bool
+	Kind  uint32
+	Field uint64
 }
 
 // Arch is one machine.

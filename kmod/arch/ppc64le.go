@@ -124,9 +124,9 @@ var ppcFeature = Table{Use: Walked, Sizes: []uint64{48}, First: 16, FromEntry: t
 //
 // Source: v5.10, v6.1 and v6.12 of arch/powerpc/include/asm/{feature-fixups,bug,extable,jump_label}.h.
 var ppc64leTables = map[string]Table{
-	"__bug_table":               entries(8, 12, 24),
-	"__ex_table":                entries(8),
-	"__jump_table":              entries(16, 24),
+	"__bug_table":               walked,
+	"__ex_table":                walked,
+	"__jump_table":              walked,
 	"__ftr_fixup":               ppcFeature,
 	"__mmu_ftr_fixup":           ppcFeature,
 	"__fw_ftr_fixup":            ppcFeature,

@@ -123,10 +123,12 @@ func (s390x) Mapping(string) Mapping { return NotMapping }
 func (s390x) Matched() bool { return false }
 
 // Trace: the kernel is compiled with -mfentry, and with -mrecord-mcount -mnop-mcount, which puts a nop in the call's place.
+// Before gcc 9 it was -mhotpatch=0,3, which makes the same nop, and recordmcount.pl lists it in the sections that it knows.
 //
-// Source: arch/s390/Makefile, v5.10 and v6.12.
+// Source: arch/s390/Makefile, v4.4, v5.10 and v6.12; scripts/recordmcount.pl, v4.4.
 func (s390x) Trace() Trace {
-	return Trace{Call: "__fentry__", At: []uint64{2}, Tables: []string{"__mcount_loc"}}
+	return Trace{Call: "__fentry__", At: []uint64{2}, Tables: []string{"__mcount_loc"},
+		Nop: &TraceNop{At: []uint64{0}, Code: [][]byte{{0xc0, 0x04, 0, 0, 0, 0}}}}
 }
 
 // s390xTables holds for kernels 5.10 to 6.12. The sections of expolines have an entry for each branch that goes through
@@ -135,8 +137,8 @@ func (s390x) Trace() Trace {
 // Source: v5.10, v6.1 and v6.12 of arch/s390/include/asm/{alternative,bug,asm-extable,extable,nospec-insn}.h; gcc's
 // -mindirect-branch-table.
 var s390xTables = map[string]Table{
-	"__bug_table":             entries(8, 12),
-	"__ex_table":              entries(8, 12, 16),
+	"__bug_table":             walked,
+	"__ex_table":              walked,
 	".altinstructions":        {Use: Walked, Sizes: []uint64{11, 12, 13}, Alt: &Alternative{Start: 1, Len: lastByte}},
 	".altinstr_replacement":   {Use: Helper},
 	".s390_indirect_branches": entries(4),

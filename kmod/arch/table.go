@@ -16,7 +16,7 @@ const (
 // Table is the shape of a special section.
 type Table struct {
 	Use Use
-	// Sizes in bytes that an entry has in the kernels that are known, where they are not those of x86-64.
+	// Sizes in bytes that an entry has in the kernels that are known; nil where the entries themselves tell.
 	Sizes []uint64
 	// First is the offset in bytes of an entry's first reference.
 	First uint64
@@ -38,6 +38,9 @@ type Alternative struct {
 	// Inline says that the replacement code lies in the section of the code that it replaces, behind it.
 	Inline bool
 }
+
+// walked is a table whose entries begin, on every machine, with the same fields.
+var walked = Table{Use: Walked}
 
 func entries(sizes ...uint64) Table { return Table{Use: Walked, Sizes: sizes} }
 

@@ -63,8 +63,17 @@ func (x86) Mapping(string) Mapping { return NotMapping }
 
 func (x86) Matched() bool { return true }
 
-// Trace: -mfentry puts the call at the start, or behind an ENDBR64.
-func (x86) Trace() Trace { return Trace{Call: "__fentry__", At: []uint64{1, 5}} }
+// Trace: -mfentry puts the call at the start, or behind an ENDBR64. Up to 5.9 recordmcount, and since then objtool, make a nop
+// of it: recordmcount in each section whose name it does not know, as those of -ffunction-sections. The relocation stays, as
+// one of a kind that changes nothing.
+//
+// Source: make_nop_x86 and nop_mcount in scripts/recordmcount.[ch], v3.10 to v5.10; annotate_call_site in
+// tools/objtool/check.c, v6.1.
+func (x86) Trace() Trace {
+	return Trace{Call: "__fentry__", At: []uint64{1, 5}, Tables: []string{"__mcount_loc"}, Pad: []byte("\xf3\x0f\x1e\xfa"), Nop: &TraceNop{At: []uint64{0, 4},
+		Code:  [][]byte{{0x0f, 0x1f, 0x44, 0, 0}, {0x66, 0x66, 0x66, 0x66, 0x90}, {0x3e, 0x8d, 0x74, 0x26, 0}},
+		Reloc: true, Kind: uint32(elf.R_X86_64_NONE), Field: 1}}
+}
 
 // x86AltLen: the length of the replacement is the last byte of an entry, but in the 13-byte layout of 5.10, where the
 // length of the padding follows it.
@@ -83,12 +92,13 @@ func x86AltPatched(entry []byte) uint64 {
 	return uint64(entry[len(entry)-2])
 }
 
-// Table: the sizes of entries are known to package unit.
+// Table: .altinstructions has 12 bytes an entry up to 4.0, 13 with the length of the padding up to 5.12, then 12 again, and 14
+// since 6.3.
 //
-// Source: v5.10, v6.1 and v6.12 of arch/x86/include/asm/alternative.h.
+// Source: v3.10, v4.4, v5.10, v6.1 and v6.12 of arch/x86/include/asm/alternative.h.
 func (x86) Table(section string) (Table, bool) {
 	if section == ".altinstructions" {
-		return Table{Use: Walked, Alt: x86Alternative}, true
+		return Table{Use: Walked, Sizes: []uint64{12, 13, 14}, Alt: x86Alternative}, true
 	}
 	return Table{}, false
 }

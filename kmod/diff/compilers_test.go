@@ -3,8 +3,10 @@ package diff_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
+	"livesplice/kmod/arch"
 	"livesplice/kmod/elfobj"
 	"livesplice/kmod/unit/objtest"
 )
@@ -21,10 +23,24 @@ func TestCompilers(t *testing.T) {
 		t.Run(filepath.Base(filepath.Dir(dir))+"/"+filepath.Base(dir), func(t *testing.T) {
 			t.Parallel()
 			pre, post := object(t, dir, "pre"), object(t, dir, "post")
-			heldTo(t, file, report(t, objtest.X86, pre, post, false))
+			heldTo(t, file, report(t, machineOf(t, pre), pre, post, false))
 			identical(t, post, object(t, dir, "post"))
 		})
 	}
+}
+
+// machineOf gives the tools for an object.
+func machineOf(t *testing.T, o *elfobj.Object) objtest.Machine {
+	t.Helper()
+	a, err := arch.For(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(objtest.Machines, func(m objtest.Machine) bool { return m.Name == a.Machine() })
+	if i < 0 {
+		t.Fatalf("no tools for %s", a.Machine())
+	}
+	return objtest.Machines[i]
 }
 
 // object reads name.o of a folder, or assembles its name.s.

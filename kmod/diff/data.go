@@ -83,7 +83,7 @@ func referenced(u *unit.Unit, tables unit.Tables) (map[*unit.Item]bool, error) {
 func ordinary(section string) bool {
 	switch unit.KnownSection(section).Use {
 	case unit.Text, unit.InitText, unit.Data, unit.InitData:
-		return section != dynamicDebug
+		return !isDynamicDebug(section)
 	}
 	return false
 }

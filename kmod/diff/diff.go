@@ -116,9 +116,12 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	for _, u := range []*unit.Unit{r.Pre, r.Post} {
-		if r.cmp.special[u], err = u.Tables(); err != nil {
+		if r.cmp.special[u], err = u.Tables(); err != nil && !r.unknownTable(err) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+	}
+	if r.Undecided {
+		return r, nil
 	}
 	if err := r.constants(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -265,7 +268,7 @@ func (r *Result) checkReplaceable(pre, post *unit.Item) {
 		r.refuse(NoInstr, pre, "the patch puts the function into "+post.Section.Name+", where tracing is not allowed, and livepatch would redirect it by tracing the one that is not there",
 			"change its callers instead, or reboot into a fixed kernel")
 	case !r.hasFentry(r.Pre, pre):
-		r.refuse(NoFentry, pre, "the function has no fentry call (notrace), so livepatch cannot redirect it"+r.notThroughCallers(post),
+		r.refuse(NoFentry, pre, noFentry(r.Pre, pre)+r.notThroughCallers(post),
 			"change its callers instead, or reboot into a fixed kernel")
 	case !r.hasFentry(r.Post, post):
 		r.refuse(NoFentry, pre, "the patch takes the function's fentry call away (notrace), and livepatch would redirect it by tracing it all the more"+r.notThroughCallers(post),

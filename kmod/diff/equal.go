@@ -172,7 +172,7 @@ func (c *comparer) sameFresh(a, b *unit.Item) bool {
 	switch {
 	case !same && err == nil && !c.opts.ExactLines && SameTextButLines(a, b):
 		same, c.lineTexts[key] = true, true
-	case a.Section.Name == dynamicDebug:
+	case isDynamicDebug(a.Section.Name):
 		same, err = c.sameDebugSite(a, b)
 	case unit.UbsanSite(a) && unit.UbsanSite(b):
 		same, err = c.sameUbsanSite(a, b)
@@ -193,7 +193,7 @@ func (c *comparer) sameFresh(a, b *unit.Item) bool {
 // the first 18 bits behind four pointers; the flags, which say whether it prints from the beginning, and the class are in the
 // same word.
 //
-// Source: include/linux/dynamic_debug.h, v5.10, v6.1 and v7.2.
+// Source: include/linux/dynamic_debug.h, v3.10, v5.10, v6.1 and v7.2.
 func (c *comparer) sameDebugSite(pre, post *unit.Item) (bool, error) {
 	const at, lineBits = 4 * 8, 18
 	a, b, err := c.refs(pre, post)

@@ -22,6 +22,8 @@ type Extract struct {
 	Silent []string
 	// Needs are the undefined symbols of Obj with what each stands for, in order of first use.
 	Needs []Need
+	// Forced is what would have been refused but for Names.Force; Obj is whole all the same.
+	Forced Refusals
 }
 
 // Carried is one function in the extract.
@@ -49,11 +51,13 @@ type Names struct {
 	// Late says of an external name whether its place is known only once the patched module is loaded: a symbol of that
 	// module, or of another one that it imports from. Nil for a unit of vmlinux, which has none.
 	Late func(name string) bool
+	// Force extracts in spite of what the pair alone cannot tell to be right; see Extract.Forced.
+	Force bool
 }
 
 // Extract makes the object that an update carries for this unit. What cannot be carried is returned as Refusals.
 func (r *Result) Extract(names Names) (*Extract, error) {
-	x := &extractor{Result: r, prefix: names.Prefix, lateName: names.Late, out: &elfobj.Object{Machine: r.Post.Obj.Machine, BigEndian: r.Post.Obj.BigEndian, OSABI: r.Post.Obj.OSABI, Flags: r.Post.Obj.Flags},
+	x := &extractor{Result: r, prefix: names.Prefix, lateName: names.Late, force: names.Force, out: &elfobj.Object{Machine: r.Post.Obj.Machine, BigEndian: r.Post.Obj.BigEndian, OSABI: r.Post.Obj.OSABI, Flags: r.Post.Obj.Flags},
 		placed: map[*unit.Item]*elfobj.Symbol{}, sections: map[string]*elfobj.Section{}, needs: map[needed]*elfobj.Symbol{}, entryAt: map[entryKey]uint64{}, labels: map[*unit.Item]*elfobj.Symbol{}, defined: map[string]bool{}}
 	x.ext = &Extract{Unit: r.Unit, Obj: x.out}
 	x.include()
@@ -88,9 +92,12 @@ func (r *Result) Extract(names Names) (*Extract, error) {
 		}
 	}
 	if len(x.refusals) > 0 {
+		x.refusals = append(x.refusals, x.ext.Forced...)
 		x.refusals.Sort()
 		return nil, slices.Compact(x.refusals)
 	}
+	x.ext.Forced.Sort()
+	x.ext.Forced = slices.Compact(x.ext.Forced)
 	return x.ext, nil
 }
 
@@ -109,6 +116,7 @@ type extractor struct {
 	needs    map[needed]*elfobj.Symbol     // by what they stand for
 	defined  map[string]bool               // names that out uses already
 	refusals Refusals
+	force    bool
 }
 
 // include finds what must be carried: the replaced functions and, from there, all that has no place in the running
@@ -218,6 +226,7 @@ func (x *extractor) copyRefs(it *unit.Item) {
 		return // refused by include
 	}
 	p := x.placed[it]
+	x.restoreFentry(it)
 	for _, ref := range refs {
 		x.reloc(p.Section, p.Value, ref, it, x.carry)
 		x.staticCallKey(ref)
@@ -301,7 +310,12 @@ func (x *extractor) unknownSections() {
 		}
 		for _, ref := range refs {
 			if ref.To != nil && ref.To.Kind == unit.Function && x.carried[ref.To] && ref.ToOffset != 0 && ref.ToOffset < int64(ref.To.Size()) {
-				x.cannot(UnknownSection, it, fmt.Sprintf("section %s points into %s, and what it means is not known", it.Section.Name, ref.To.Name),
+				if it.Kind == unit.Datum && ordinary(it.Section.Name) {
+					x.unsure(NotExtractable, it, fmt.Sprintf("it holds the address of a label in %s, and goes on holding that of the old code", ref.To.Name),
+						"make it a local constant of the function, which nothing else uses, or change a caller of the function instead")
+					break
+				}
+				x.unsure(UnknownSection, it, fmt.Sprintf("section %s points into %s, and what it means is not known", it.Section.Name, ref.To.Name),
 					"report this as a bug of livesplice, with the kernel's version")
 			}
 		}

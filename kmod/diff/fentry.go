@@ -11,9 +11,12 @@ import (
 func (r *Result) hasFentry(u *unit.Unit, it *unit.Item) bool {
 	trace := u.Arch.Trace()
 	for _, e := range r.cmp.special[u][it] {
-		if slices.Contains(trace.Tables, e.Section.Name) {
+		if slices.Contains(trace.Tables, e.Section.Name) && atEntry(u, it, e.Refs[0].ToOffset) {
 			return true
 		}
+	}
+	if _, ok := nopFentry(u, it); ok {
+		return true
 	}
 	refs, err := u.Refs(it)
 	if err != nil || trace.Call == "" {

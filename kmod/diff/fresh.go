@@ -22,6 +22,9 @@ var debugSite = map[string]bool{"descriptor": true, "__UNIQUE_ID_ddebug": true}
 
 const dynamicDebug = "__dyndbg"
 
+// isDynamicDebug says whether a section holds them. Up to 5.8 it was called otherwise.
+func isDynamicDebug(section string) bool { return section == dynamicDebug || section == "__verbose" }
+
 // onceDone is the flag of DO_ONCE, by which a secret of the network stack is drawn a single time. A copy of it would
 // let new code draw another secret, and lose every entry of the hash tables that the first one is used for.
 //
@@ -44,8 +47,11 @@ func Fresh(it *unit.Item) bool {
 		return unit.Piecewise(sec) || !it.Section.Exec() && !it.Writable() || strings.HasPrefix(sec, ".data..Lubsan")
 	case unit.Datum:
 		base := freshBase(it.Name)
+		if it.LabelsOf != nil {
+			return true // it goes with the code of its function
+		}
 		if debugSite[base] {
-			return sec == dynamicDebug // elsewhere it is a variable that happens to be called so
+			return isDynamicDebug(sec) // elsewhere it is a variable that happens to be called so
 		}
 		once := (sec == ".data.once" || sec == ".data..once") && base != onceDone
 		// Macros are used in functions, whose static variables the compiler names anew; one of the whole unit that is called

@@ -12,7 +12,7 @@ import (
 // place puts an item's bytes into a section of out and makes its symbol.
 func (x *extractor) place(it *unit.Item) {
 	if reason := carriedSection(it); reason != "" {
-		x.cannot(NotExtractable, it, reason, "leave it as it is in the patch, or reboot into a fixed kernel")
+		x.unsure(NotExtractable, it, reason, "leave it as it is in the patch, or reboot into a fixed kernel")
 	}
 	src := it.Section
 	var s *elfobj.Section

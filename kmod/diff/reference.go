@@ -29,15 +29,15 @@ func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit
 	case ref.To == nil && (ref.External.Shndx == elf.SHN_UNDEF || x.keptCommon(ref.External)):
 		rel.Sym = x.need(nil, ref.External.Name, ref.External.Type)
 	case ref.To == nil:
-		x.cannot(NotExtractable, in, "refers to "+ref.External.Name+", an absolute symbol or a new common one", "define it in a source file, or reboot into a fixed kernel")
+		if !x.unsure(NotExtractable, in, "refers to "+ref.External.Name+", an absolute symbol or a new common one", "define it in a source file, or reboot into a fixed kernel") {
+			return
+		}
+		rel.Sym = x.need(nil, ref.External.Name, ref.External.Type)
+	case x.cmp.ambiguous[ref.To] && !x.unsure(AmbiguousStatic, ref.To, "which variable of this name in the running kernel it is, if any, cannot be told from the functions that use it",
+		"give the variables different names in the patch, or keep their users as they are"):
 		return
-	case x.cmp.ambiguous[ref.To]:
-		x.cannot(AmbiguousStatic, ref.To, "which variable of this name in the running kernel it is, if any, cannot be told from the functions that use it",
-			"give the variables different names in the patch, or keep their users as they are")
-		return
-	case x.edge(ref):
-		x.cannot(NotExtractable, in, fmt.Sprintf("whether it refers to %s or to its neighbour in %s cannot be told", ref.To.Name, ref.To.Section.Name),
-			"do not add, move or remove data in that section")
+	case x.edge(ref) && !x.unsure(NotExtractable, in, fmt.Sprintf("whether it refers to %s or to its neighbour in %s cannot be told", ref.To.Name, ref.To.Section.Name),
+		"do not add, move or remove data in that section"):
 		return
 	case x.carried[ref.To] && local(ref):
 		rel.Sym, rel.Addend = x.here(ref, rel.Addend)
@@ -49,8 +49,13 @@ func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit
 	default:
 		pre := x.PreOf(ref.To)
 		if reason := unreachable(pre); reason != "" {
-			x.cannot(NotExtractable, in, fmt.Sprintf("refers to %s, %s", ref.To.Name, reason), "take the reference out of the patch, or reboot into a fixed kernel")
-			return
+			refuse := x.unsure
+			if pre == nil || len(pre.Syms) == 0 {
+				refuse = x.impossible
+			}
+			if !refuse(NotExtractable, in, fmt.Sprintf("refers to %s, %s", ref.To.Name, reason), "take the reference out of the patch, or reboot into a fixed kernel") {
+				return
+			}
 		}
 		rel.Sym = x.need(pre, pre.Name, pre.Syms[0].Type)
 	}

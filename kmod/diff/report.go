@@ -21,7 +21,9 @@ type Report struct {
 	Functions []ItemReport `json:"functions"` // in the order of post, then those that were removed
 	Data      []ItemReport `json:"data"`      // the same
 	Refusals  []Refusal    `json:"refusals"`
-	Notes     []string     `json:"notes"`
+	// Forced says that the change was extracted in spite of the refusals.
+	Forced bool     `json:"forced,omitempty"`
+	Notes  []string `json:"notes"`
 	// Extract is what -o writes; nil when the change is refused or there is none.
 	Extract *ExtractReport `json:"extract,omitempty"`
 }
@@ -70,7 +72,8 @@ type NeededSymbol struct {
 	Local bool   `json:"local"`
 }
 
-// Report gives the public form of the result. x is what Extract gave for it, or nil; refused what is refused.
+// Report gives the public form of the result. x is what Extract gave for it, or nil; refused what is refused, or would have
+// been.
 func (r *Result) Report(x *Extract, refused Refusals) *Report {
 	rep := &Report{Format: ReportFormat, Machine: r.Post.Arch.Machine(), Result: "unchanged", Refusals: []Refusal{}, Notes: []string{},
 		Counts: ReportCounts{Functions: map[Verdict]int{}, Data: map[Verdict]int{}}, Functions: []ItemReport{}, Data: []ItemReport{}}
@@ -92,10 +95,11 @@ func (r *Result) Report(x *Extract, refused Refusals) *Report {
 		}
 	}
 	switch {
-	case len(refused) > 0:
+	case len(refused) > 0 && (x == nil || rep.Result == "unchanged"):
 		rep.Result = "refused"
 	case x != nil && rep.Result == "changed":
 		rep.Extract = x.report()
+		rep.Forced = len(refused) > 0
 	}
 	return rep
 }

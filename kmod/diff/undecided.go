@@ -1,6 +1,11 @@
 package diff
 
-import "livesplice/kmod/unit"
+import (
+	"errors"
+	"slices"
+
+	"livesplice/kmod/unit"
+)
 
 // undecided refuses items whose references cannot be told: code that is not decoded, a relocation of a kind that is not
 // known, a place where nothing is. No verdict can then be given on anything, since any item may refer to them.
@@ -20,4 +25,20 @@ func (r *Result) undecided() bool {
 	}
 	r.Refusals.Sort()
 	return r.Undecided
+}
+
+// unknownTable refuses a special section whose entries cannot be told apart: which code is changed cannot be said then. It
+// says whether err is about one.
+func (r *Result) unknownTable(err error) bool {
+	var table *unit.TableError
+	if !errors.As(err, &table) {
+		return false
+	}
+	r.Undecided = true
+	refusal := Refusal{Code: UnknownSection, Unit: r.Unit, Subject: table.Section, Reason: "what is in the section cannot be told: " + table.Err.Error(),
+		Remedy: "report this as a bug of livesplice, with the object and the kernel's version"}
+	if !slices.Contains(r.Refusals, refusal) {
+		r.Refusals = append(r.Refusals, refusal)
+	}
+	return true
 }

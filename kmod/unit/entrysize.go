@@ -2,6 +2,7 @@ package unit
 
 import (
 	"fmt"
+	"slices"
 
 	"livesplice/kmod/elfobj"
 )
@@ -12,30 +13,18 @@ type Types interface {
 	StructSize(tag string) (bytes uint64, ok bool)
 }
 
-// seenSizes are the sizes in bytes that kernels 5.10 to 7.2 gave the entries of their tables. They serve only to doubt
-// a size that was measured by the spacing of relocations, where no types are at hand.
-//
-// Source: arch/x86/include/asm/{alternative,extable,paravirt_types}.h, include/linux/jump_label.h,
-// include/asm-generic/bug.h, v5.10, v6.1, v6.12 and v7.2.
-var seenSizes = map[string][]uint64{
-	"jump_entry":            {16},
-	"bug_entry":             {6, 8, 10, 12, 16},
-	"alt_instr":             {12, 13, 14},
-	"exception_table_entry": {12},
-	"paravirt_patch_site":   {16},
-}
-
 // entrySize is the size in bytes of the entries of a table. All entries must have relocations of the same kinds at the
-// same places, the first at their start; otherwise the table is not what it is taken for, which is an error.
+// same places, the first at their start; otherwise the table is not what it is taken for, which is an error. Where the
+// kernel's types are not known, the table itself tells the size.
 func (u *Unit) entrySize(s *elfobj.Section, known Section) (uint64, error) {
-	first, seen := uint64(0), seenSizes[known.Entry]
+	first, sizes := uint64(0), []uint64(nil)
 	if known.Shape != nil {
-		first = known.Shape.First
-		if known.Shape.Sizes != nil {
-			seen = known.Shape.Sizes
-		}
+		first, sizes = known.Shape.First, known.Shape.Sizes
 	}
-	if s.Rela == nil || len(s.Rela.Relocs) == 0 || s.Rela.Relocs[0].Offset != first {
+	if known.Use == Annotation && (s.Rela == nil || len(s.Rela.Relocs) == 0) {
+		return s.Size(), nil // a mark without a place
+	}
+	if s.Rela == nil || len(s.Rela.Relocs) == 0 || s.Rela.Relocs[0].Offset != first && known.Use != Annotation {
 		return 0, fmt.Errorf("no relocation at its start: not a table of code addresses")
 	}
 	relocs, total := s.Rela.Relocs, s.Size()
@@ -59,12 +48,19 @@ func (u *Unit) entrySize(s *elfobj.Section, known Section) (uint64, error) {
 		}
 		return size, nil
 	}
-	for _, size := range seen {
+	if layout, ok := entryLayouts[known.Entry]; ok {
+		size, err := u.sizeByRefs(s, known, layout)
+		if err == nil && known.Shape != nil && known.Shape.Alt != nil && !slices.Contains(sizes, size) {
+			return 0, fmt.Errorf("where entries of %d bytes have the length of their code is not known (but of %v bytes)", size, sizes)
+		}
+		return size, err
+	}
+	for _, size := range sizes {
 		if known.holds(relocs, size, total) {
 			return size, nil
 		}
 	}
-	return 0, fmt.Errorf("entries of %d bytes are not known (expected one of %v)", spacing(relocs, total), seen)
+	return 0, fmt.Errorf("entries of %d bytes are not known (expected one of %v)", spacing(relocs, total), sizes)
 }
 
 // holds says whether a table of total bytes can be one of entries of the given size. In .parainstructions the padding at

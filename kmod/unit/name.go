@@ -22,9 +22,13 @@ func ColdParent(name string) (parent string, ok bool) {
 var clones = []string{"isra", "constprop", "part", "cold", "llvm"}
 
 // BaseName is the name without the numbers that the compiler appends: foo.constprop.0 becomes foo.constprop, the
-// static local count.12 becomes count, __UNIQUE_ID_x123 becomes __UNIQUE_ID_x.
+// static local count.12 becomes count, __UNIQUE_ID_x123 becomes __UNIQUE_ID_x, __initcall__kmod_x__1_2_f6
+// __initcall__kmod_x__f6.
 func BaseName(name string) string {
 	if base, ok := cutBTFID(name); ok {
+		return base
+	}
+	if base, ok := cutInitcall(name); ok {
 		return base
 	}
 	if strings.HasPrefix(name, "__UNIQUE_ID_") {

@@ -97,13 +97,20 @@ var (
 
 func init() {
 	for _, row := range sectionRows {
-		for _, name := range strings.Fields(row.names) {
-			if prefix, ok := strings.CutSuffix(name, "*"); ok {
-				sectionPrefixes = append(sectionPrefixes, sectionPrefix{prefix, row.Section})
-			} else {
-				exactSections[name] = row.Section
-			}
+		addSectionRow(row.names, row.Section)
+	}
+	slices.SortStableFunc(sectionPrefixes, longestFirst)
+}
+
+// addSectionRow adds what is known of names that are separated by spaces, of which one that ends with "*" is a prefix.
+func addSectionRow(names string, s Section) {
+	for _, name := range strings.Fields(names) {
+		if prefix, ok := strings.CutSuffix(name, "*"); ok {
+			sectionPrefixes = append(sectionPrefixes, sectionPrefix{prefix, s})
+		} else {
+			exactSections[name] = s
 		}
 	}
-	slices.SortStableFunc(sectionPrefixes, func(a, b sectionPrefix) int { return len(b.prefix) - len(a.prefix) })
 }
+
+func longestFirst(a, b sectionPrefix) int { return len(b.prefix) - len(a.prefix) }

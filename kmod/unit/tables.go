@@ -58,7 +58,7 @@ func (u *Unit) Tables() (Tables, error) {
 			continue
 		}
 		if err := t.read(u, s, known); err != nil {
-			return nil, fmt.Errorf("section %q: %w", s.Name, err)
+			return nil, &TableError{Section: s.Name, Err: err}
 		}
 	}
 	for _, entries := range t {
@@ -67,6 +67,15 @@ func (u *Unit) Tables() (Tables, error) {
 	}
 	return t, nil
 }
+
+// TableError says of a special section that it cannot be split into entries.
+type TableError struct {
+	Section string
+	Err     error
+}
+
+func (e *TableError) Error() string { return fmt.Sprintf("section %q: %v", e.Section, e.Err) }
+func (e *TableError) Unwrap() error { return e.Err }
 
 func (t Tables) read(u *Unit, s *elfobj.Section, known Section) error {
 	size, err := u.entrySize(s, known)
@@ -79,8 +88,12 @@ func (t Tables) read(u *Unit, s *elfobj.Section, known Section) error {
 			return fmt.Errorf("entry %d: %w", at/size, err)
 		}
 		if len(e.Refs) == 0 {
+			if known.Use == Annotation {
+				continue // nothing that belongs to code
+			}
 			return fmt.Errorf("entry %d: names no code", at/size)
 		}
+		u.byPlace(&e.Refs[0])
 		owner := e.Refs[0].To
 		if owner == nil {
 			if known.Use == Annotation || e.Refs[0].External != nil {
@@ -100,6 +113,23 @@ func (t Tables) read(u *Unit, s *elfobj.Section, known Section) error {
 		t[owner] = append(t[owner], e)
 	}
 	return nil
+}
+
+// byPlace makes a reference that counts from a symbol, but leads to another item of its section, one to that item:
+// recordmcount counts all entries of a section from the first function in it.
+//
+// Source: find_secsym_ndx in scripts/recordmcount.h, v3.10 to v5.10.
+func (u *Unit) byPlace(ref *Ref) {
+	it := ref.To
+	if it == nil || !it.Section.Exec() || ref.ToOffset >= 0 && uint64(ref.ToOffset) < it.Size() {
+		return
+	}
+	place := int64(it.Start) + ref.ToOffset
+	if to := u.ItemAt(it.Section, place); to != nil && uint64(place) < to.End {
+		ref.To, ref.ToOffset = to, place-int64(to.Start)
+	} else if to := u.behindPadding(it.Section, place); to != nil {
+		ref.To, ref.ToOffset = to, place-int64(to.Start)
+	}
 }
 
 // Find gives the owner of the entry that holds the given place of a special section, the entry's rank among those of the

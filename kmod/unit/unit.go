@@ -49,6 +49,8 @@ type Item struct {
 	// Freed says of an item in a section that only some kernels free after boot (Section.InitIn) that this one does. Who knows
 	// the kernel sets it.
 	Freed bool
+	// LabelsOf is, for a table of label addresses, the function that they are in; nil for any other item.
+	LabelsOf *Item
 
 	refs     []Ref // what Refs found
 	refsRead bool
@@ -183,6 +185,7 @@ func New(obj *elfobj.Object) (*Unit, error) {
 		}
 	}
 	u.adopt()
+	u.findLabelTables()
 	return u, nil
 }
 

@@ -17,6 +17,9 @@ func TestNames(t *testing.T) {
 		"f": "f", "f.cold": "f.cold", "f.isra.0": "f.isra", "f.part.3": "f.part", "f.constprop.0.isra.0": "f.constprop.isra",
 		"f.isra.0.cold": "f.isra.cold", "f.isra.0.cold.3": "f.isra.cold", ".cold": ".cold", "count.12": "count", "f.llvm.123456": "f.llvm", "__UNIQUE_ID_x123": "__UNIQUE_ID_x",
 		"__UNIQUE_ID_ddebug251.7": "__UNIQUE_ID_ddebug", "__UNIQUE_ID_ddebug_251.7": "__UNIQUE_ID_ddebug", "__UNIQUE_ID_x_123": "__UNIQUE_ID_x",
+		"__initcall__kmod_x__123_45_fn6": "__initcall__kmod_x__fn6", "__initcall__kmod_8250__1_2__123_45_fn6s": "__initcall__kmod_8250__1_2__fn6s",
+		"__initcall__kmod_x__123_45___fn_1_2_early": "__initcall__kmod_x____fn_1_2_early", "__initstub__kmod_x__1_2_fn7": "__initstub__kmod_x__fn7",
+		"__initcall_fn6": "__initcall_fn6", "__initcall__kmod_x__fn6": "__initcall__kmod_x__fn6", "__initcall__kmod_": "__initcall__kmod_",
 		"__func__.0": "__func__", "crc32": "crc32", "v4l2": "v4l2",
 	} {
 		if got := unit.BaseName(name); got != want {
@@ -160,9 +163,9 @@ func TestTables(t *testing.T) {
 		{"replacement code", `asm(".section .altinstr_replacement,\"ax\"\n1: nop\n2: call other\n3:\n.section .altinstructions,\"a\"\n.long f-.,2b-.\n.word 1\n.byte 1,3b-2b\n");`,
 			"f 0-12 f+0 .altinstr_replacement+1 (other+0)"},
 		{"size that is not known", `asm(".section __ex_table,\"a\"\n.long f-.,f+2-.,g-.\n.long 1\n");`,
-			`section "__ex_table": entries of 16 bytes are not known (expected one of [12])`},
+			`section "__ex_table": 16 bytes with 3 relocations are not a table of exception_table_entry`},
 		{"irregular", `asm(".section __bug_table,\"aw\"\n.long f-.\n.long g-.\n.word 7,1\n.long f-.,0\n.word 1,1\n");`,
-			`section "__bug_table": entries of 24 bytes are not known (expected one of [6 8 10 12 16])`},
+			`section "__bug_table": 24 bytes with 3 relocations are not a table of bug_entry`},
 		{"no relocation at the start", `asm(".section __bug_table,\"aw\"\n.long 0\n.long g-.\n.word 7,1\n");`,
 			`section "__bug_table": no relocation at its start: not a table of code addresses`},
 		{"belongs to nothing", `asm(".section __ex_table,\"a\"\n.long .altinstr_replacement-.,f-.,1\n.section .altinstr_replacement,\"ax\"\nnop\n");`,
