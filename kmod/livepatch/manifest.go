@@ -81,6 +81,9 @@ type Manifest struct {
 	// Warnings are what the update's makers were told to look at before it
 	// is applied. Nothing depends on them.
 	Warnings []Warning `json:"warnings,omitempty"`
+	// Unload says whether the module may be unloaded once nothing calls it any
+	// more: see MayUnload.
+	Unload *Unload `json:"unload,omitempty"`
 	// Toolchain says what built the update.
 	Toolchain Toolchain `json:"toolchain"`
 }
@@ -162,6 +165,25 @@ type Warning struct {
 	Remedy string `json:"remedy"`
 }
 
+// Unload says whether an update's module may be unloaded after its transition
+// to disabled, or has to stay loaded since something may hold an address in it:
+// a callback, a text handed out, a datum.
+type Unload struct {
+	Allowed bool `json:"allowed"`
+	// Reasons are what may hold the module's memory: none if Allowed, at least
+	// one if not.
+	Reasons []UnloadReason `json:"reasons"`
+}
+
+// UnloadReason is one thing for which an update stays loaded.
+type UnloadReason struct {
+	// Subject is the function or datum of the update.
+	Subject string `json:"subject"`
+	Reason  string `json:"reason"`
+	// Source is the subject's file:line, empty when not known.
+	Source string `json:"source"`
+}
+
 // Toolchain says what built an update. It serves people, nothing depends on it.
 type Toolchain struct {
 	Compiler   string `json:"compiler"`
@@ -172,6 +194,11 @@ type Toolchain struct {
 // Empty says that the update changes nothing: the revision 0 that ships with a
 // kernel as a subscription has no module.
 func (m *Manifest) Empty() bool { return len(m.Objects) == 0 }
+
+// MayUnload says that nothing of the update's module is held once the update is
+// disabled and no task runs in it. A manifest that does not say so is one of an
+// older or another maker: then the module has to stay.
+func (m *Manifest) MayUnload() bool { return m.Unload != nil && m.Unload.Allowed }
 
 // Encode returns the manifest as the JSON that ParseManifest reads: indented,
 // the same bytes for the same manifest. It does not validate.

@@ -28,6 +28,7 @@ func sample() *Manifest {
 		NeedsReboot: []string{"CVE-2026-20000"},
 		Units:       []Unit{{Source: "fs/namei.c", Object: "vmlinux", Functions: 97, Strict: 96, ByInsn: 1, Carried: []string{"helper"}}},
 		Warnings:    []Warning{{Code: "lock-added", Unit: "fs/namei.c", Subject: "path_openat", Source: "fs/namei.c:3700", Reason: "takes a mutex", Remedy: "look at it"}},
+		Unload:      &Unload{Reasons: []UnloadReason{{Subject: "path_openat.str", Reason: "handed to request_region, which keeps it", Source: "fs/namei.c:3701"}}},
 		Toolchain:   Toolchain{Compiler: "gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0", Linker: "GNU ld 2.40", Livesplice: "0.1.0"},
 	}
 }
@@ -90,6 +91,9 @@ func TestManifestRefusals(t *testing.T) {
 		{"description endless", func(m *Manifest) { m.Description = strings.Repeat("a", 5000) }, "manifest: description has 5000 bytes"},
 		{"compiler", func(m *Manifest) { m.Toolchain.Compiler = "a\x00" }, "manifest: toolchain.compiler holds the character U+0000"},
 		{"warning", func(m *Manifest) { m.Warnings[0].Reason = "a\x1b[2J" }, "manifest: warnings.reason holds the character U+001B"},
+		{"stays for no reason", func(m *Manifest) { m.Unload.Reasons = nil }, "manifest: unload.allowed is false with 0 reasons"},
+		{"goes in spite of a reason", func(m *Manifest) { m.Unload.Allowed = true }, "manifest: unload.allowed is true with 1 reasons"},
+		{"reason to stay that steers a terminal", func(m *Manifest) { m.Unload.Reasons[0].Subject = "\x1b[2J" }, "manifest: unload.reasons.subject holds the character U+001B"},
 		{"fix with a space", func(m *Manifest) { m.Fixes = []string{"CVE 1"} }, `manifest: fixes is "CVE 1"`},
 		{"patch elsewhere", func(m *Manifest) { m.Patches[0].Name = "a/b" }, `manifest: patches.name is "a/b"`},
 		{"patch hash", func(m *Manifest) { m.Patches[0].SHA256 = "x" }, `manifest: patches.sha256 is "x"`},
@@ -143,6 +147,27 @@ func TestManifestSyntax(t *testing.T) {
 				t.Errorf("%v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// What a manifest does not say is not allowed.
+func TestMayUnload(t *testing.T) {
+	for name, tt := range map[string]struct {
+		unload *Unload
+		want   bool
+	}{
+		"not said":    {nil, false},
+		"allowed":     {&Unload{Allowed: true}, true},
+		"not allowed": {&Unload{Reasons: []UnloadReason{{Subject: "cb", Reason: "stored in a timer"}}}, false},
+	} {
+		m := sample()
+		m.Unload = tt.unload
+		if err := m.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := m.MayUnload(); got != tt.want {
+			t.Errorf("%s: MayUnload is %t, want %t", name, got, tt.want)
+		}
 	}
 }
 

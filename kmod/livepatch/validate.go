@@ -106,7 +106,34 @@ func (m *Manifest) Validate() error {
 			return err
 		}
 	}
+	if err := m.Unload.validate(); err != nil {
+		return err
+	}
 	return m.validateObjects()
+}
+
+// validate wants a reason for each update that stays loaded, and none for one
+// that need not. Nil is valid: the manifest does not say.
+func (u *Unload) validate() error {
+	if u == nil {
+		return nil
+	}
+	if u.Allowed != (len(u.Reasons) == 0) {
+		return fmt.Errorf("manifest: unload.allowed is %t with %d reasons", u.Allowed, len(u.Reasons))
+	}
+	if err := between("number of unload.reasons", len(u.Reasons), 0, maxWarnings); err != nil {
+		return err
+	}
+	for _, r := range u.Reasons {
+		err := firstError(
+			plainText("unload.reasons.subject", r.Subject, maxWarning),
+			plainText("unload.reasons.reason", r.Reason, maxWarning),
+			plainText("unload.reasons.source", r.Source, maxWarning))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // validateModule checks the members that an update with objects has and an
