@@ -94,9 +94,28 @@ func (p *program) status(fs *flag.FlagSet) action {
 		for _, f := range s.Foreign {
 			fmt.Fprintf(p.stdout, "%s  not of livesplice\n", f)
 		}
+		p.disabled(s.Disabled)
 		return nil
 	})
 }
+
+// disabled counts the modules that stay loaded, with their memory, and says why.
+func (p *program) disabled(modules []livepatch.DisabledModule) {
+	if len(modules) == 0 {
+		return
+	}
+	var total int64
+	for _, m := range modules {
+		total += m.Memory
+	}
+	fmt.Fprintf(p.stdout, "loaded, disabled: %d, %s\n", len(modules), kib(total))
+	for _, m := range modules {
+		fmt.Fprintf(p.stdout, "%s  %s, stays %s\n", m.ID, kib(m.Memory), m.Why)
+	}
+}
+
+// kib writes a number of bytes in KiB, rounded up.
+func kib(bytes int64) string { return fmt.Sprintf("%d KiB", (bytes+1023)>>10) }
 
 func (p *program) show(fs *flag.FlagSet) action {
 	asJSON := fs.Bool("json", false, "the manifest itself")
@@ -135,6 +154,17 @@ func (p *program) show(fs *flag.FlagSet) action {
 		}
 		for _, w := range m.Warnings {
 			row("warning", "%s: %s [%s]; %s", w.Subject, w.Reason, w.Code, w.Remedy)
+		}
+		switch {
+		case m.Empty():
+		case m.MayUnload():
+			row("unload", "its module is unloaded once it is disabled and no task is in it")
+		case m.Unload == nil:
+			row("unload", "its module stays loaded, disabled: its maker does not say that nothing holds addresses in it")
+		default:
+			for _, r := range m.Unload.Reasons {
+				row("unload", "its module stays loaded, disabled: %s", r)
+			}
 		}
 		row("compiler", "%s", m.Toolchain.Compiler)
 		for _, o := range m.Objects {

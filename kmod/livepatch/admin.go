@@ -219,6 +219,9 @@ func (r *run) undoByHand(ctx context.Context, id string, forget bool) error {
 		} else {
 			r.st.record(id, Undone, "undone by hand")
 		}
+		if module := ModuleName(id); r.loaded(module) {
+			return r.unload(ctx, module)
+		}
 		return nil
 	}
 	if err := r.undo(ctx, ModuleName(id)); err != nil {

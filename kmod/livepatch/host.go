@@ -29,6 +29,10 @@ type Kernel interface {
 	WriteFile(path, value string) error
 	// Sleep returns after d, or with the context's error.
 	Sleep(ctx context.Context, d time.Duration) error
+	// OnCPU runs do on the CPU, so that nothing else runs there meanwhile. It is
+	// an error when the CPU is not to be had within limit; do has not run then,
+	// and will not.
+	OnCPU(ctx context.Context, cpu int, limit time.Duration, do func()) error
 }
 
 // Host is the machine to be patched.

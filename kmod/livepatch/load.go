@@ -73,7 +73,13 @@ func (r *run) ensure(ctx context.Context, u *Update) (bool, error) {
 	case err != nil:
 		return false, err
 	case l.Enabled && !l.Transition:
-		return false, r.loadedOther(u)
+		if err := r.loadedOther(u); err != nil {
+			return false, err
+		}
+		if m, ok := r.st.Loaded[u.ID]; !ok || m.Boot != r.boot {
+			r.st.noteLoaded(u, r.boot) // An earlier splicectl loaded it.
+		}
+		return false, nil
 	case !l.Enabled:
 		if err := r.waitSettled(ctx); err != nil {
 			return false, err
@@ -90,12 +96,20 @@ func (r *run) ensure(ctx context.Context, u *Update) (bool, error) {
 }
 
 // load applies u: it checks that u fits, waits for other transitions, loads the
-// module, waits for its transition, and verifies what the kernel shows. It
-// returns a *Blocked when the transition did not end, the kernel being as
-// before; what u replaced is unloaded.
+// module or, if it is loaded and disabled, enables it anew, waits for its
+// transition, and verifies what the kernel shows. It returns a *Blocked when the
+// transition did not end, the kernel being as before; what u replaced is unloaded
+// if it may be.
 func (r *run) load(ctx context.Context, u *Update) error {
 	if err := r.fits(u); err != nil {
 		return err
+	}
+	if r.loaded(u.Manifest.Module) {
+		// Loaded and yet no livepatch: one that was undone or replaced.
+		gone, err := r.renew(ctx, u)
+		if err != nil || !gone {
+			return err
+		}
 	}
 	if r.modulesDisabled() {
 		return kernelRefuses(u.thing(), "modules cannot be loaded any more on this machine until the next boot: kernel.modules_disabled is 1")
@@ -113,17 +127,17 @@ func (r *run) load(ctx context.Context, u *Update) error {
 	if err := r.heedForeign(u); err != nil {
 		return err
 	}
-	module := u.Manifest.Module
-	if r.loaded(module) {
-		// Loaded and yet no livepatch: one that was undone or replaced. The
-		// kernel enables a livepatch only as its module is loaded.
-		if err := r.unload(ctx, module); err != nil {
-			return err
-		}
-	}
 	if err := r.Kernel.InitModule(image); err != nil {
 		return r.explain(u, err)
 	}
+	return r.settleApplied(ctx, u)
+}
+
+// settleApplied sees the transition of u through, which has just begun, and
+// verifies what came of it.
+func (r *run) settleApplied(ctx context.Context, u *Update) error {
+	module := u.Manifest.Module
+	r.st.noteLoaded(u, r.boot)
 	if err := r.finishApply(ctx, module); err != nil {
 		return err
 	}
@@ -219,37 +233,4 @@ func (h *Host) verify(u *Update) error {
 		}
 	}
 	return nil
-}
-
-// unloadLeftovers unloads the modules of livesplice that are loaded without
-// being a livepatch any longer: those that were replaced. They stay where the
-// kernel unloads nothing any more, to no harm.
-func (h *Host) unloadLeftovers(ctx context.Context) error {
-	if h.modulesDisabled() {
-		return nil
-	}
-	names, err := h.Modules()
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, name := range names {
-		if _, ours := moduleID(name); !ours {
-			continue
-		}
-		// A replaced livepatch's folder vanishes a moment after the transition.
-		if l, err := h.livepatch(name); err == nil && (l.Enabled || l.Transition) {
-			continue
-		}
-		gone, err := h.waitGone(ctx, name)
-		switch {
-		case err != nil:
-			errs = append(errs, err)
-		case !gone:
-			errs = append(errs, fmt.Errorf("livepatch %q: replaced or undone, but still there after %v", name, h.Timeout))
-		default:
-			errs = append(errs, h.unload(ctx, name))
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -29,6 +29,8 @@ type run struct {
 	retry    bool
 	byHand   bool // an administrator named the update: livepatches of others may go
 	optedOut bool
+	// left are the modules that this run left loaded.
+	left map[string]bool
 }
 
 // Reconcile makes the running kernel match the files on disk: of the cumulative
@@ -267,5 +269,6 @@ func (r *run) tidy() {
 	}
 	r.st.Held = slices.DeleteFunc(r.st.Held, func(x held) bool { return x.Boot != r.boot || !known[x.ID] })
 	r.st.Removed = slices.DeleteFunc(r.st.Removed, func(x held) bool { return x.Boot != r.boot || !known[x.ID] })
+	r.forgetUnloaded()
 	maps.DeleteFunc(r.st.Failed, func(id string, _ int) bool { return !known[id] })
 }

@@ -325,7 +325,8 @@ func TestRetryLeavesAloneWhatTheKernelRefused(t *testing.T) {
 	m.loaded("bbbbbbbb")
 }
 
-// The kernel unloads no module either; undoing needs none unloaded.
+// The kernel unloads no module either; undoing needs none unloaded, and applying
+// again none loaded, if the module can enable itself.
 func TestModulesDisabledAfterLoading(t *testing.T) {
 	m := newMachine(t)
 	m.install("aaaaaaaa", 1, true)
@@ -335,10 +336,16 @@ func TestModulesDisabledAfterLoading(t *testing.T) {
 	m.loaded("aaaaaaaa")
 	m.expect(livepatch.ExitDone, m.Undo(context.Background(), "aaaaaaaa", false))
 	m.state("aaaaaaaa", livepatch.Undone, "")
-	if want := `module "livesplice_aaaaaaaa" stays in memory, unused, until the next boot`; !strings.Contains(m.out.String(), want) {
+	if want := `module "livesplice_aaaaaaaa" stays loaded, disabled, until the next boot: kernel.modules_disabled is 1`; !strings.Contains(m.out.String(), want) {
 		t.Errorf("%q not said: %s", want, m.out.String())
 	}
-	m.mentions(m.expect(livepatch.ExitRefused, m.Apply(context.Background(), "aaaaaaaa")), "modules cannot be loaded any more")
+	m.expect(livepatch.ExitDone, m.Apply(context.Background(), "aaaaaaaa"))
+	m.loaded("aaaaaaaa")
+	m.expect(livepatch.ExitDone, m.Undo(context.Background(), "aaaaaaaa", false))
+	if err := os.RemoveAll(filepath.Join(m.Root, "sys/module/livesplice_aaaaaaaa/parameters")); err != nil {
+		t.Fatal(err)
+	}
+	m.mentions(m.expect(livepatch.ExitRefused, m.Apply(context.Background(), "aaaaaaaa")), "has no parameter", "kernel.modules_disabled is 1")
 	m.out.Reset()
 	m.expect(livepatch.ExitDone, m.Reconcile(context.Background(), livepatch.ReconcileOptions{Retry: true}))
 	if m.out.Len() > 0 {

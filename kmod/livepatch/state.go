@@ -45,6 +45,9 @@ type state struct {
 	Failed map[string]int `json:"failed,omitempty"`
 	// Outcomes say what became of updates that are not simply applied, by ID.
 	Outcomes map[string]outcome `json:"outcomes,omitempty"`
+	// Loaded says of the modules that this boot loaded what it takes to unload
+	// them, by ID.
+	Loaded map[string]loadedModule `json:"loaded,omitempty"`
 
 	// unreadable says that the file on disk is another, which must not be lost.
 	unreadable bool

@@ -24,6 +24,8 @@ type Status struct {
 	Updates []UpdateStatus `json:"updates"`
 	// Foreign are the livepatches that are not of livesplice.
 	Foreign []string `json:"foreign"`
+	// Disabled are the modules of updates that stay loaded, disabled.
+	Disabled []DisabledModule `json:"disabled"`
 }
 
 // UpdateStatus is one update. What only the manifest knows is empty for an
@@ -38,6 +40,9 @@ type UpdateStatus struct {
 	Replace     bool        `json:"replace"`
 	Description string      `json:"description,omitempty"`
 	Fixes       []string    `json:"fixes"`
+	// MayUnload says that the update's module goes when the update is undone or
+	// replaced, as soon as no task is in it.
+	MayUnload bool `json:"may_unload"`
 }
 
 // StatusFormat is the version of Status's JSON.
@@ -46,7 +51,7 @@ const StatusFormat = 1
 // Status says how the running kernel and the files on disk stand to each other.
 // It changes nothing and waits for nothing.
 func (h *Host) Status() (*Status, error) {
-	s := &Status{Format: StatusFormat, Elsewhere: h.Elsewhere(), OptedOut: h.OptedOut(), Updates: []UpdateStatus{}, Foreign: []string{}}
+	s := &Status{Format: StatusFormat, Elsewhere: h.Elsewhere(), OptedOut: h.OptedOut(), Updates: []UpdateStatus{}, Foreign: []string{}, Disabled: []DisabledModule{}}
 	st, err := h.readState()
 	if err != nil {
 		return nil, err
@@ -71,7 +76,9 @@ func (h *Host) Status() (*Status, error) {
 		return nil, err
 	}
 	if s.Elsewhere == "" {
-		err = h.addLoaded(s, st)
+		if err = h.addLoaded(s, st); err == nil {
+			s.Disabled, err = h.disabledModules(st)
+		}
 	}
 	return s, err
 }
@@ -82,6 +89,7 @@ func describe(u *Update) UpdateStatus {
 	if m := u.Manifest; m != nil {
 		s.Release, s.Revision, s.Replace, s.Description = m.Release, m.Revision, m.Replace, m.Description
 		s.Fixes = append(s.Fixes, m.Fixes...)
+		s.MayUnload = m.Empty() || m.MayUnload()
 	}
 	return s
 }
@@ -192,6 +200,9 @@ func (h *Host) addLoaded(s *Status, st *state) error {
 		}
 		us := UpdateStatus{ID: id, BuildID: s.BuildID, Release: s.Kernel, State: Applied, Fixes: []string{}}
 		us.Why = "its files are gone; the next reconcile undoes it"
+		if m := st.Loaded[id]; m.Boot == boot {
+			us.MayUnload = m.Unload != nil && m.Unload.Allowed
+		}
 		switch next := rebuilt.successor(id, onDisk); {
 		case st.isHeld(id, boot):
 			us.Why = "applied by hand from a folder of the administrator's"

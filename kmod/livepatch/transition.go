@@ -82,23 +82,23 @@ func (h *Host) setEnabled(module, value string) error {
 
 // finishApply waits for the transition that loading module began. When it does
 // not end in time it is reversed, the reversal is awaited, the module is
-// unloaded, and a *Blocked tells which tasks held it up.
-func (h *Host) finishApply(ctx context.Context, module string) error {
-	ok, err := h.waitApplied(ctx, module)
+// unloaded if that may be, and a *Blocked tells which tasks held it up.
+func (r *run) finishApply(ctx context.Context, module string) error {
+	ok, err := r.waitApplied(ctx, module)
 	if ok || err != nil {
 		return err
 	}
-	l, err := h.livepatch(module)
+	l, err := r.livepatch(module)
 	if err != nil || (l.Enabled && !l.Transition) {
 		return err // It ended just now.
 	}
-	blocked, patience := &Blocked{Module: module, Holders: h.Blockers(l)}, h.patience(ctx)
+	blocked, patience := &Blocked{Module: module, Holders: r.Blockers(l)}, r.patience(ctx)
 	// The reversal must be seen through even when the user has lost patience.
 	ctx = context.WithoutCancel(ctx)
-	if err := h.setEnabled(module, "0"); err != nil {
+	if err := r.setEnabled(module, "0"); err != nil {
 		return err
 	}
-	gone, err := h.waitGone(ctx, module)
+	gone, err := r.waitGone(ctx, module)
 	if err != nil {
 		return err
 	}
@@ -107,43 +107,43 @@ func (h *Host) finishApply(ctx context.Context, module string) error {
 		return blocked
 	}
 	blocked.Reason = fmt.Sprintf("its transition did not end %s and was reversed: it is not applied", patience)
-	if err := h.unload(ctx, module); err != nil {
+	if err := r.unload(ctx, module); err != nil {
 		return errors.Join(blocked, err)
 	}
 	return blocked
 }
 
-// disable undoes module's livepatch and unloads the module. When the transition
+// disable undoes module's livepatch and unloads the module if that may be. When the transition
 // does not end in time it is reversed, the reversal is awaited, and a *Blocked
 // tells which tasks held it up: the livepatch stays applied then.
-func (h *Host) disable(ctx context.Context, module string) error {
-	if err := h.startDisable(ctx, module); err != nil {
+func (r *run) disable(ctx context.Context, module string) error {
+	if err := r.startDisable(ctx, module); err != nil {
 		return err
 	}
-	gone, err := h.waitGone(ctx, module)
+	gone, err := r.waitGone(ctx, module)
 	if err != nil {
 		return err
 	}
 	if gone {
-		return h.unload(ctx, module)
+		return r.unload(ctx, module)
 	}
-	l, err := h.livepatch(module)
+	l, err := r.livepatch(module)
 	if errors.Is(err, fs.ErrNotExist) {
-		return h.unload(ctx, module)
+		return r.unload(ctx, module)
 	}
 	if err != nil {
 		return err
 	}
-	blocked, patience := &Blocked{Module: module, Holders: h.Blockers(l)}, h.patience(ctx)
+	blocked, patience := &Blocked{Module: module, Holders: r.Blockers(l)}, r.patience(ctx)
 	ctx = context.WithoutCancel(ctx)
-	if err := h.setEnabled(module, "1"); err != nil {
-		if _, lerr := h.livepatch(module); errors.Is(lerr, fs.ErrNotExist) {
-			return h.unload(ctx, module) // It ended just now.
+	if err := r.setEnabled(module, "1"); err != nil {
+		if _, lerr := r.livepatch(module); errors.Is(lerr, fs.ErrNotExist) {
+			return r.unload(ctx, module) // It ended just now.
 		}
 		return err
 	}
 	blocked.Reason = fmt.Sprintf("its transition did not end %s, nor did the reversal, which goes on in the kernel", patience)
-	if back, err := h.waitApplied(ctx, module); err != nil {
+	if back, err := r.waitApplied(ctx, module); err != nil {
 		return err
 	} else if back {
 		blocked.Reason = fmt.Sprintf("undoing it did not end %s and was reversed: it is still applied", patience)
@@ -182,30 +182,4 @@ func (h *Host) startDisable(ctx context.Context, module string) error {
 		return nil
 	}
 	return err
-}
-
-// unload removes a module that no livepatch holds any longer. The kernel gives
-// up its own hold a moment after the livepatch's folder has vanished, hence the
-// repetition. A module that force has pinned stays, which is an error; where the
-// kernel unloads nothing any more it stays too, which changes nothing.
-func (h *Host) unload(ctx context.Context, module string) error {
-	if h.modulesDisabled() {
-		h.tell("note: module %q stays in memory, unused, until the next boot: kernel.modules_disabled is 1", module)
-		return nil
-	}
-	var last error
-	ok, err := h.poll(ctx, func() (bool, error) {
-		last = h.Kernel.DeleteModule(module)
-		switch {
-		case last == nil, errors.Is(last, unix.ENOENT):
-			return true, nil
-		case errors.Is(last, unix.EAGAIN), errors.Is(last, unix.EBUSY):
-			return false, nil
-		}
-		return false, fmt.Errorf("module %q: unloading: %w", module, last)
-	})
-	if err != nil || ok {
-		return err
-	}
-	return fmt.Errorf("module %q: unloading: still in use after %v: %w", module, h.Timeout, last)
 }

@@ -9,6 +9,13 @@
 //	holds-undo    thread IDs that hold up each transition that undoes
 //	init-errno    the errno with which loading a module fails
 //	busy          how many times unloading a module answers EAGAIN
+//	enable-errno  the errno with which enabling a loaded module anew fails
+//	pinned        livepatches whose module the kernel never lets go of
+//	cpus-taken    CPUs that are not to be had
+//	displaced/TID the stack of a task that runs, once its CPU is taken from it
+//
+// It writes "oops" there when a module is unloaded with a task in it, which no
+// test expects.
 package fakekernel
 
 import (
@@ -60,13 +67,21 @@ func New(root string) (*Kernel, error) {
 		"proc/modules":                     "",
 		"proc/cmdline":                     "root=/dev/vda ro\n",
 		"proc/meminfo":                     "MemTotal:        2000000 kB\nMemAvailable:    1500000 kB\n",
+		"proc/loadavg":                     "0.00 0.01 0.05 1/3 100\n",
+		"proc/self/mountinfo":              "21 28 0:20 / /proc rw,nosuid,nodev,noexec,relatime shared:13 - proc proc rw\n",
+		"proc/2/stat":                      stat("2", "kthreadd", "S"),
+		"proc/2/stack":                     kernelThread,
 		"dev/kmsg":                         "",
 	}
-	for _, tid := range []string{"1", "100"} {
-		files["proc/"+tid+"/task/"+tid+"/comm"] = "task" + tid + "\n"
-		files["proc/"+tid+"/task/"+tid+"/patch_state"] = "-1\n"
-		files["proc/"+tid+"/task/"+tid+"/stack"] = "[<0>] do_nanosleep+0x6c/0x160\n[<0>] hrtimer_nanosleep+0xbe/0x1a0\n"
+	for _, tid := range []string{"1", "2", "100"} {
+		task := "proc/" + tid + "/task/" + tid + "/"
+		files[task+"comm"] = "task" + tid + "\n"
+		files[task+"patch_state"] = "-1\n"
+		files[task+"stack"] = Asleep
+		files[task+"stat"] = stat(tid, "task"+tid, "S")
+		files[task+"schedstat"] = "12345 678 9\n"
 	}
+	files["proc/2/task/2/stack"] = kernelThread
 	for name, text := range files {
 		if err := k.write(name, text); err != nil {
 			return nil, err
@@ -76,6 +91,31 @@ func New(root string) (*Kernel, error) {
 		return nil, err
 	}
 	return k, os.Symlink(root, k.path("proc/1/root"))
+}
+
+// Asleep is the stack of a task that sleeps in the kernel.
+const Asleep = `[<0>] do_nanosleep+0x6c/0x160
+[<0>] hrtimer_nanosleep+0xbe/0x1a0
+[<0>] __x64_sys_nanosleep+0xb6/0xf0
+[<0>] do_syscall_64+0x5b/0xc0
+[<0>] entry_SYSCALL_64_after_hwframe+0x6e/0xd8
+`
+
+const kernelThread = `[<0>] kthreadd+0x2a1/0x2d0
+[<0>] ret_from_fork+0x22/0x30
+`
+
+// stat is the stat file of a task that last ran on CPU 3.
+func stat(tid, comm, state string) string {
+	return tid + " (" + comm + ") " + state + strings.Repeat(" 0", 35) + " 3" + strings.Repeat(" 0", 13) + "\n"
+}
+
+// SetTask makes a task, or gives one that there is another state and stack. Its
+// number is that of its process.
+func (k *Kernel) SetTask(tid, comm, state, stack string) error {
+	task := "proc/" + tid + "/task/" + tid + "/"
+	return firstOf(k.write(task+"comm", comm+"\n"), k.write(task+"stat", stat(tid, comm, state)), k.write(task+"stack", stack),
+		k.write(task+"patch_state", "-1\n"), k.write(task+"schedstat", "12345 678 9\n"))
 }
 
 // Notes returns ELF notes as /sys/kernel/notes has them, with a note before the
@@ -137,6 +177,7 @@ func (k *Kernel) InstallFor(buildID, id string, revision int, replace bool, dir 
 		Release: Release, BuildID: buildID, Arch: "amd64", Revision: revision,
 		Description: "test update " + id, Fixes: []string{"CVE-2026-10000"},
 		Warnings: []livepatch.Warning{{Code: "sleeps-forever", Unit: "fs/namei.c", Subject: "path_openat", Reason: "calls schedule in a loop", Remedy: "end what waits"}},
+		Unload:   &livepatch.Unload{Allowed: true, Reasons: []livepatch.UnloadReason{}},
 		Engine:   livepatch.EngineLivepatch, Replace: replace,
 		Objects: []livepatch.Object{{Name: "vmlinux", BuildID: buildID, Functions: []livepatch.Function{
 			{Name: "path_openat", Address: "0xffffffff81345670", Size: 100, New: "path_openat", SHA256: sum},
@@ -153,6 +194,17 @@ func (k *Kernel) InstallFor(buildID, id string, revision int, replace bool, dir 
 		return nil, err
 	}
 	return m, k.write(filepath.Join(dir, livepatch.ManifestName), string(data))
+}
+
+// SetUnload changes what the manifest m, of the update in the folder dir below
+// Root, says of unloading.
+func (k *Kernel) SetUnload(dir string, m *livepatch.Manifest, unload *livepatch.Unload) error {
+	m.Unload = unload
+	data, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	return k.write(dir+"/"+livepatch.ManifestName, string(data))
 }
 
 func hash(data []byte) string {
@@ -183,6 +235,20 @@ func (k *Kernel) InitModule(image []byte) error {
 			return err
 		}
 	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	err = firstOf(k.write("fake/module/"+m.Name, string(text)), k.write("sys/module/"+m.Name+"/coresize", "16384\n"),
+		k.write("sys/module/"+m.Name+"/initsize", "0\n"), k.write("sys/module/"+m.Name+"/parameters/enable", ""), k.setModules(append(k.modules(), m.Name)))
+	if err != nil {
+		return err
+	}
+	return k.enable(m)
+}
+
+// enable does what klp_enable_patch does.
+func (k *Kernel) enable(m Module) error {
 	dir := "sys/kernel/livepatch/" + m.Name
 	for object, functions := range m.Objects {
 		if err := k.write(dir+"/"+object+"/patched", "1\n"); err != nil {
@@ -194,13 +260,54 @@ func (k *Kernel) InitModule(image []byte) error {
 			}
 		}
 	}
-	if err := k.write("fake/replace/"+m.Name, strconv.FormatBool(m.Replace)); err != nil {
+	return firstOf(k.write("sys/module/"+m.Name+"/refcnt", "1\n"), k.begin(m.Name, "1"))
+}
+
+// enableAgain does what the parameter "enable" of a module does.
+func (k *Kernel) enableAgain(module string) error {
+	if n, err := strconv.Atoi(k.read("fake/enable-errno")); err == nil {
+		return unix.Errno(n)
+	}
+	var m Module
+	if err := json.Unmarshal([]byte(k.read("fake/module/"+module)), &m); err != nil {
+		return unix.ENOENT
+	}
+	if k.read("sys/module/"+module+"/refcnt") != "0" || k.transitioning() != "" {
+		return unix.EBUSY
+	}
+	return k.enable(m)
+}
+
+// vanish ends what sysfs shows of a livepatch, and the kernel's hold on its module.
+func (k *Kernel) vanish(module string) error {
+	err := os.RemoveAll(k.path("sys/kernel/livepatch/" + module))
+	if slices.Contains(strings.Fields(k.read("fake/pinned")), module) {
 		return err
 	}
-	if err := k.setModules(append(k.modules(), m.Name)); err != nil {
-		return err
+	return firstOf(err, k.write("sys/module/"+module+"/refcnt", "0\n"))
+}
+
+// OnCPU takes the CPU from the tasks that run there: all that show no stack.
+func (k *Kernel) OnCPU(_ context.Context, cpu int, _ time.Duration, do func()) error {
+	if slices.Contains(strings.Fields(k.read("fake/cpus-taken")), strconv.Itoa(cpu)) {
+		return unix.EBUSY
 	}
-	return k.begin(m.Name, "1")
+	var running []string
+	for _, task := range k.tasks() {
+		if stack := k.read("fake/displaced/" + filepath.Base(task)); stack != "" {
+			running = append(running, task)
+			if err := k.write(task+"/stack", stack+"\n"); err != nil {
+				return err
+			}
+		}
+	}
+	do()
+	for _, task := range running {
+		if err := k.write(task+"/stack", ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // begin starts a transition of module towards enabled.
@@ -235,6 +342,11 @@ func (k *Kernel) DeleteModule(name string) error {
 	if n, _ := strconv.Atoi(k.read("fake/busy")); n > 0 {
 		return firstOf(k.write("fake/busy", strconv.Itoa(n-1)), unix.EAGAIN)
 	}
+	for _, task := range k.tasks() {
+		if strings.Contains(k.read(task+"/stack")+k.read("fake/displaced/"+filepath.Base(task)), "["+name+"]") {
+			return k.write("fake/oops", name+"\n")
+		}
+	}
 	if err := os.RemoveAll(k.path("sys/module/" + name)); err != nil {
 		return err
 	}
@@ -262,6 +374,9 @@ func (k *Kernel) WriteFile(path, value string) error {
 			return err
 		}
 		return os.WriteFile(path, append(old, value...), 0o644)
+	}
+	if dir, ok := strings.CutSuffix(rel, "/parameters/enable"); ok {
+		return k.enableAgain(filepath.Base(dir))
 	}
 	module := filepath.Base(filepath.Dir(rel))
 	present := k.read(rel)
@@ -320,12 +435,16 @@ func (k *Kernel) Tick() error {
 		}
 	}
 	if target == "0" {
-		return os.RemoveAll(k.path(dir))
+		return k.vanish(module)
 	}
-	if k.read("fake/replace/"+module) == "true" {
+	var m Module
+	if err := json.Unmarshal([]byte(k.read("fake/module/"+module)), &m); err != nil {
+		return err
+	}
+	if m.Replace {
 		for _, other := range k.names("sys/kernel/livepatch") {
 			if other != module {
-				if err := os.RemoveAll(k.path("sys/kernel/livepatch/" + other)); err != nil {
+				if err := k.vanish(other); err != nil {
 					return err
 				}
 			}
