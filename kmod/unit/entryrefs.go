@@ -41,7 +41,12 @@ const sitePatchLength = 2
 // isHandler says whether a field of __ex_table names the handler, a function of its own: of what else an entry has, the
 // code that may fault is inside a function of the unit.
 func isHandler(u *Unit, r elfobj.Reloc) bool {
-	return r.Sym != nil && r.Addend == 0 && (r.Sym.Section == nil || u.bySymbol[r.Sym] != nil && u.bySymbol[r.Sym].Kind == Function)
+	if r.Sym == nil || r.Sym.Section == nil {
+		return r.Sym != nil && r.Addend == 0
+	}
+	at := int64(r.Sym.Value) + r.Addend
+	it := u.ItemAt(r.Sym.Section, at)
+	return it != nil && it.Kind == Function && int64(it.Start) == at
 }
 
 // sizeByRefs finds the size of the entries of a table in the table itself: it is one if each entry has the same fields at

@@ -116,7 +116,15 @@ func TestBuildModuleRefuses(t *testing.T) {
 	if !errors.As(err, &build) || !strings.HasPrefix(build.FirstError, "wrap.c:1:9: error: ") {
 		t.Errorf("C that does not compile: %v", err)
 	}
-	if err := s.tree.checkObjtool("m", "  ld -r -o m.o\n"); !errors.As(err, &build) {
-		t.Errorf("a log without objtool: %v, want *BuildError", err)
+	for _, tc := range []struct{ name, log, want string }{
+		{"none", "  ld -r -o m.o\n", "objtool ran neither over m.o nor over its part s.o: this kernel's kbuild does it in another way"},
+		{"the whole", "  ld -r -o m.o ; ./tools/objtool/objtool --orc --module m.o\n", ""},
+		{"each part", "./tools/objtool/objtool orc generate /b/wrap.o; true\n./tools/objtool/objtool orc generate /b/s.o\n", ""},
+		{"one part", "./tools/objtool/objtool orc generate /b/wrap.o\n cat s.o\n", "objtool ran neither over m.o nor over its part s.o: this kernel's kbuild does it in another way"},
+	} {
+		err := s.tree.checkObjtool("m", tc.log, []string{"s.o", "wrap.o"})
+		if build = nil; tc.want == "" && err != nil || tc.want != "" && (!errors.As(err, &build) || build.FirstError != tc.want) {
+			t.Errorf("objtool over %s: %v, want %q", tc.name, err, tc.want)
+		}
 	}
 }
