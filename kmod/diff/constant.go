@@ -2,6 +2,7 @@ package diff
 
 import (
 	"debug/elf"
+	"slices"
 
 	"livesplice/kmod/arch"
 	"livesplice/kmod/unit"
@@ -29,11 +30,15 @@ func (r *Result) constants() error {
 	if len(changed) == 0 {
 		return nil
 	}
-	before, err := r.constantHolders(r.Pre)
+	walked := map[*unit.Item]bool{}
+	for _, it := range changed {
+		walked[it], walked[r.PreOf(it)] = true, true
+	}
+	before, err := r.constantHolders(r.Pre, walked)
 	if err != nil {
 		return err
 	}
-	after, err := r.constantHolders(r.Post)
+	after, err := r.constantHolders(r.Post, walked)
 	if err != nil {
 		return err
 	}
@@ -61,7 +66,8 @@ func plainConstant(it *unit.Item) bool {
 
 // constantHolders gives for each item of a unit one that has its address, or can have it: data, code that does anything
 // else with it than to read what is there, code that alternatives bring, and any code of a machine for which that cannot be told.
-func (r *Result) constantHolders(u *unit.Unit) (map[*unit.Item]*unit.Item, error) {
+// Of those in walked, code that keeps the address to itself is followed (see staysInRegisters).
+func (r *Result) constantHolders(u *unit.Unit, walked map[*unit.Item]bool) (map[*unit.Item]*unit.Item, error) {
 	held := make(map[*unit.Item]*unit.Item, len(u.Items))
 	note := func(by *unit.Item, refs []unit.Ref) {
 		for _, ref := range refs {
@@ -76,7 +82,7 @@ func (r *Result) constantHolders(u *unit.Unit) (map[*unit.Item]*unit.Item, error
 			return nil, err
 		}
 		if it.Section.Exec() && u.Obj.Machine == elf.EM_X86_64 {
-			refs = notReadInPlace(u, it, refs)
+			refs = slices.DeleteFunc(notReadInPlace(u, it, refs), func(ref unit.Ref) bool { return walked[ref.To] && r.staysInRegisters(u, it, ref.To) })
 		}
 		note(it, refs)
 		for _, e := range r.cmp.special[u][it] {

@@ -2,24 +2,29 @@ package diff
 
 import (
 	"fmt"
+	"slices"
 
 	"livesplice/kmod/unit"
 )
 
 // renamedConstants refuses new constants that code hands out in place of one that is gone: objects of the running kernel have the
 // address of the old one, go on with what it says, and are not what the new code takes for its own. Constants that code
-// reads where they are, and texts, are no matter: nobody has their addresses, and what a text said stays true.
+// keeps to itself, and texts, are no matter: nobody has their addresses, and what a text said stays true.
 func (r *Result) renamedConstants() error {
 	gone := r.handOuts(r.Pre, func(it *unit.Item) bool { return r.cmp.postOf[it] == nil && !r.hasEqual(it, r.Post) })
 	added := r.handOuts(r.Post, func(it *unit.Item) bool { return r.PreOf(it) == nil && !r.hasEqual(it, r.Pre) })
 	if len(gone) == 0 || len(added) == 0 {
 		return nil
 	}
-	before, err := r.constantHolders(r.Pre)
+	walked := map[*unit.Item]bool{}
+	for _, it := range slices.Concat(gone, added) {
+		walked[it] = true
+	}
+	before, err := r.constantHolders(r.Pre, walked)
 	if err != nil {
 		return err
 	}
-	after, err := r.constantHolders(r.Post)
+	after, err := r.constantHolders(r.Post, walked)
 	if err != nil {
 		return err
 	}
