@@ -80,18 +80,26 @@ func Parse(file []byte) (*Image, error) {
 	return im, nil
 }
 
-// info reads a value of .modinfo; "" if it is not there.
+// info reads the first value of a key of .modinfo; "" if it is not there.
 func info(obj *elfobj.Object, key string) string {
+	for _, v := range infos(obj, key) {
+		return v
+	}
+	return ""
+}
+
+// infos reads all values of a key of .modinfo.
+func infos(obj *elfobj.Object, key string) (values []string) {
 	s := obj.Section(".modinfo")
 	if s == nil {
-		return ""
+		return nil
 	}
 	for _, pair := range bytes.Split(s.Data, []byte{0}) {
 		if v, ok := strings.CutPrefix(string(pair), key+"="); ok {
-			return v
+			values = append(values, v)
 		}
 	}
-	return ""
+	return values
 }
 
 // Release is the kernel that the module was built for: the first word of its vermagic.
