@@ -168,7 +168,31 @@ func (c *creation) verify(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the module is not what was meant, which is a fault of livesplice:\n%w", err)
 	}
-	return fmt.Sprintf("%d splices", len(c.link.Splices)), nil
+	if _, err := c.predict(ctx); err != nil {
+		return "", fmt.Errorf("the kernel would do with the module what was not meant, which is a fault of livesplice:\n%w", err)
+	}
+	return splices(len(c.link.Splices)) + addedOnly(c.link.Objects()), nil
+}
+
+func splices(n int) string {
+	if n == 1 {
+		return "1 splice"
+	}
+	return fmt.Sprintf("%d splices", n)
+}
+
+// addedOnly names the modules to which the update only adds code.
+func addedOnly(objects []link.Object) string {
+	var names []string
+	for _, o := range objects {
+		if len(o.Splices) == 0 {
+			names = append(names, o.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ", and new code of " + strings.Join(names, ", ")
 }
 
 // vermagic is what the shipped kernel compares a module's with; "" if the image's symbol table does not know it.

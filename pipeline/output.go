@@ -193,7 +193,7 @@ func (c *creation) manifest(report *Report) *livepatch.Manifest {
 	}
 	images := c.targets.opened()
 	for _, patched := range c.link.Objects() {
-		o := livepatch.Object{Name: patched.Name, BuildID: c.kernel.BuildID.String()}
+		o := livepatch.Object{Name: patched.Name, BuildID: c.kernel.BuildID.String(), Functions: []livepatch.Function{}}
 		if im := images[o.Name]; im != nil {
 			o.BuildID = fmt.Sprintf("%x", im.BuildID)
 		}

@@ -33,6 +33,10 @@ func updateChange(m *livepatch.Manifest) change {
 		for _, f := range o.Functions {
 			names = append(names, f.Name)
 		}
+		if len(names) == 0 {
+			c.points = append(c.points, fmt.Sprintf("Adds code to %s.", o.Name))
+			continue
+		}
 		c.points = append(c.points, fmt.Sprintf("Replaces in %s: %s.", o.Name, strings.Join(names, ", ")))
 	}
 	return c

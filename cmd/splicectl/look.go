@@ -168,6 +168,9 @@ func (p *program) show(fs *flag.FlagSet) action {
 		}
 		row("compiler", "%s", m.Toolchain.Compiler)
 		for _, o := range m.Objects {
+			if len(o.Functions) == 0 {
+				row("adds", "code to %s, and replaces nothing of it", o.Name)
+			}
 			for _, f := range o.Functions {
 				row("replaces", "%s of %s, %s, %d bytes", f.Name, o.Name, f.Address, f.Size)
 			}

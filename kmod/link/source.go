@@ -40,6 +40,8 @@ type Splice struct {
 type Plan struct {
 	Module  string // kernel module name
 	Splices []Splice
+	// Modules are the targets but vmlinux of all units, those among them of which nothing is replaced: see Objects.
+	Modules []string
 	// Symbols says for each undefined symbol of the extracts what it stands for.
 	Symbols map[string]Symbol
 	// Clears says that the module itself clears what is written into it for a patched module, when that is unloaded.
@@ -57,11 +59,18 @@ type Symbol struct {
 // Object is one object that the update patches, with the splices in it.
 type Object struct {
 	Name    string
-	Splices []Splice
+	Splices []Splice // none for a module to which the update only adds code
 }
 
-// Objects groups the splices: vmlinux first, then modules by name.
+// Objects groups the splices: vmlinux first, then modules by name. A module of which nothing is replaced is one of them, since the
+// kernel fills in references to modules only for those that a livepatch lists. That of vmlinux it does without.
+//
+// Source: klp_apply_section_relocs and klp_init_patch_early, kernel/livepatch/core.c, v5.10 to v7.2: an object needs an array of
+// functions, which may be empty.
 func (p *Plan) Objects() (out []Object) {
+	for _, m := range p.Modules {
+		out = append(out, Object{Name: m})
+	}
 	for _, s := range p.Splices {
 		i := slices.IndexFunc(out, func(o Object) bool { return o.Name == s.Place.Object })
 		if i < 0 {
@@ -86,8 +95,14 @@ func NewPlan(module string, units []Unit) (*Plan, error) {
 	p := &Plan{Module: module, Symbols: map[string]Symbol{}}
 	var errs []error
 	var refused diff.Refusals
-	defined := newGlobals(units)
+	defined, err := newGlobals(units)
+	if err != nil {
+		return nil, err
+	}
 	for _, u := range units {
+		if u.Target != vmlinux.Object && !slices.Contains(p.Modules, u.Target) {
+			p.Modules = append(p.Modules, u.Target)
+		}
 		errs = append(errs, u.Match.Conflicts())
 		for _, pre := range u.Diff.Touched() {
 			if why := u.Match.NotInUse(pre); why != "" {
@@ -145,17 +160,19 @@ func uncertain(u Unit, b match.Binding) diff.Refusals {
 		Remedy: "change a caller of the function instead, or ship the module"}}
 }
 
-// newGlobals are the global functions and data that the update adds.
-func newGlobals(units []Unit) map[string]bool {
+// newGlobals are the names of the global functions and data that the update adds. Two targets can each add one of a name,
+// and then they are two: the module's link has room for one.
+func newGlobals(units []Unit) (map[string]bool, error) {
 	out := map[string]bool{}
-	for _, u := range units {
-		for _, s := range u.Extract.Obj.Symbols {
-			if s.Section != nil && s.Bind != 0 {
-				out[s.Name] = true
+	for target, names := range NewGlobals(units) {
+		for name, g := range names {
+			if out[name] || len(g) > 1 {
+				return nil, fmt.Errorf("symbol %q: more than one unit adds it, %s of %s among them", name, g[0].Unit.Diff.Unit, target)
 			}
+			out[name] = true
 		}
 	}
-	return out
+	return out, nil
 }
 
 //go:embed kernel/module.c.tmpl
@@ -174,7 +191,7 @@ const unloaded = "livesplice_unloaded"
 //
 // Source: clear_relocate_add, arch/x86/kernel/module.c, since v6.3.
 func (p *Plan) ForgetUnloaded(kernel match.Run) error {
-	p.Clears = len(kernel.Lookup("clear_relocate_add")) == 0 && slices.ContainsFunc(p.Splices, func(s Splice) bool { return s.Place.Object != vmlinux.Object })
+	p.Clears = len(kernel.Lookup("clear_relocate_add")) == 0 && len(p.Modules) > 0
 	if !p.Clears {
 		return nil
 	}

@@ -76,6 +76,9 @@ func Verify(file []byte, units []Unit, k Kernel) error {
 		v.sides = append(v.sides, s)
 		for _, it := range u.Diff.NewGlobals() {
 			for _, y := range it.Syms {
+				if other := v.globals[y.Name]; other.side != nil {
+					errs = append(errs, fmt.Errorf("%s: %s: new, and so it is in %s", u.Diff.Unit, y.Name, other.side.Diff.Unit))
+				}
 				v.globals[y.Name] = owned{s, it}
 			}
 		}

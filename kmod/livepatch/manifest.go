@@ -103,7 +103,8 @@ type Object struct {
 	Name string `json:"name"`
 	// BuildID is the object's GNU build-id in lower-case hexadecimal digits.
 	BuildID string `json:"build_id"`
-	// Functions are those replaced.
+	// Functions are those replaced; none in a module to which the update
+	// only adds code, which other code of the update calls.
 	Functions []Function `json:"functions"`
 }
 

@@ -32,6 +32,7 @@ type Image struct {
 	Name    string // as lsmod shows it
 	BuildID []byte // NT_GNU_BUILD_ID; nil without one
 
+	file     []byte
 	obj      *elfobj.Object
 	sections []section // by address
 	symbols  []vmlinux.Symbol
@@ -60,7 +61,7 @@ func Parse(file []byte) (*Image, error) {
 	if !a.Matched() {
 		return nil, fmt.Errorf("modules of %v cannot be spliced yet", obj.Machine)
 	}
-	im := &Image{obj: obj, byName: map[string][]vmlinux.Symbol{}, byAddr: map[uint64][]vmlinux.Symbol{}, init: map[uint64]bool{}}
+	im := &Image{file: file, obj: obj, byName: map[string][]vmlinux.Symbol{}, byAddr: map[uint64][]vmlinux.Symbol{}, init: map[uint64]bool{}}
 	if im.Name = info(obj, "name"); im.Name == "" {
 		return nil, fmt.Errorf("section \".modinfo\": no name=: not a kernel module")
 	}
@@ -80,18 +81,26 @@ func Parse(file []byte) (*Image, error) {
 	return im, nil
 }
 
-// info reads a value of .modinfo; "" if it is not there.
+// info reads the first value of a key of .modinfo; "" if it is not there.
 func info(obj *elfobj.Object, key string) string {
+	for _, v := range infos(obj, key) {
+		return v
+	}
+	return ""
+}
+
+// infos reads all values of a key of .modinfo.
+func infos(obj *elfobj.Object, key string) (values []string) {
 	s := obj.Section(".modinfo")
 	if s == nil {
-		return ""
+		return nil
 	}
 	for _, pair := range bytes.Split(s.Data, []byte{0}) {
 		if v, ok := strings.CutPrefix(string(pair), key+"="); ok {
-			return v
+			values = append(values, v)
 		}
 	}
-	return ""
+	return values
 }
 
 // Release is the kernel that the module was built for: the first word of its vermagic.
@@ -227,6 +236,9 @@ func (im *Image) relocate(s *section, a arch.Arch, place map[*elfobj.Symbol]uint
 	}
 	return nil
 }
+
+// ELF is the module's file, decompressed. It must not be changed.
+func (im *Image) ELF() []byte { return im.file }
 
 // File is the module as read. It must not be changed.
 func (im *Image) File() *elfobj.Object { return im.obj }

@@ -97,6 +97,9 @@ func (u *Update) description() string {
 	var b strings.Builder
 	b.WriteString(strings.TrimSpace(u.Manifest.Description) + "\n\nReplaces, without a reboot:\n")
 	for _, o := range u.Manifest.Objects {
+		if len(o.Functions) == 0 {
+			b.WriteString("- nothing of " + o.Name + ", to which it adds code\n")
+		}
 		for _, f := range o.Functions {
 			b.WriteString("- " + f.Name + " of " + o.Name + "\n")
 		}

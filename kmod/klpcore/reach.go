@@ -1,0 +1,211 @@
+package klpcore
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// always is the context of what can run, or be read, as soon as the update is loaded.
+const always = ""
+
+// refer finds what each item refers to: by relocations, by entries of the tables that belong to code, and by jumps for which the
+// assembler needed no relocation.
+func (m *model) refer() {
+	for _, at := range m.muted {
+		if it := m.itemAt(at); it != nil {
+			it.muted = true
+		}
+	}
+	for _, f := range m.fields {
+		from, to := m.itemAt(place{f.in.index, f.off}), m.itemAt(m.target(f))
+		if from != nil && to != nil && from != to && !from.muted && !ownerTable(f.in.name) {
+			from.to = append(from.to, to)
+		}
+	}
+	for i := range m.sections {
+		if s := &m.sections[i]; s.exec() && s.data != nil {
+			m.near(s)
+		}
+	}
+}
+
+// near finds calls and jumps from one function of a section to the start of another, without a relocation. Bytes that only
+// look like one count too.
+func (m *model) near(s *section) {
+	starts := map[uint64]*item{}
+	for _, it := range m.items[s.index] {
+		starts[it.start] = it
+	}
+	covered := map[uint64]bool{}
+	for _, f := range m.fields {
+		if f.in == s {
+			covered[f.off] = true
+		}
+	}
+	for _, it := range m.items[s.index] {
+		for at := it.start; at < it.end; at++ {
+			field, size := at+1, uint64(4)
+			switch op := s.data[at]; {
+			case op == 0xe8, op == 0xe9:
+			case op == 0x0f && at+1 < it.end && s.data[at+1]&0xf0 == 0x80:
+				field++
+			case op == 0xeb, op&0xf0 == 0x70:
+				size = 1
+			default:
+				continue
+			}
+			if field+size > it.end || covered[field] {
+				continue
+			}
+			to := field + size + uint64(int64(int8(s.data[field])))
+			if size == 4 {
+				to = field + size + uint64(int64(int32(le.Uint32(s.data[field:]))))
+			}
+			if other := starts[to]; other != nil && other != it {
+				it.to = append(it.to, other)
+			}
+		}
+	}
+}
+
+// roots gives each item the contexts in which the kernel itself uses it. The replacement of a function of a module runs only
+// while that module is loaded; a callback may be called after it has gone.
+func (m *model) roots() {
+	root := func(at place, context string) {
+		if it := m.itemAt(at); it != nil {
+			m.reach(it, nil, context)
+		}
+	}
+	for _, o := range m.objects {
+		context := o.Name
+		if context == vmlinux {
+			context = always
+		}
+		for _, f := range o.Functions {
+			root(f.new, context)
+		}
+		for _, c := range o.callbacks {
+			root(c, always)
+		}
+	}
+	for _, s := range m.states {
+		root(s, always)
+	}
+	for _, f := range m.fields {
+		if f.object == "" && !plain(f.in) && !ownerTable(f.in.name) {
+			root(m.target(f), always)
+		}
+	}
+	for i := range m.sections {
+		if s := &m.sections[i]; strings.HasPrefix(s.name, ".init") || strings.HasPrefix(s.name, ".exit") || !plain(s) && !ownerTable(s.name) {
+			for _, it := range m.items[i] {
+				m.reach(it, nil, always)
+			}
+		}
+	}
+}
+
+// reach says that an item can be used in a context, and all that it refers to.
+func (m *model) reach(it, from *item, context string) {
+	todo := [][2]*item{{it, from}}
+	for len(todo) > 0 {
+		it, from := todo[len(todo)-1][0], todo[len(todo)-1][1]
+		todo = todo[:len(todo)-1]
+		if _, known := it.seen[context]; known {
+			continue
+		}
+		if it.seen == nil {
+			it.seen = map[string]*item{}
+		}
+		it.seen[context] = from
+		for _, to := range it.to {
+			todo = append(todo, [2]*item{to, it})
+		}
+	}
+}
+
+// early finds fields that are filled in as a module is loaded, and code or data with them that can be used without it.
+func (m *model) early() {
+	for _, f := range m.fields {
+		it := m.itemAt(place{f.in.index, f.off})
+		if !f.late() || it == nil {
+			continue
+		}
+		for _, context := range slices.Sorted(maps.Keys(it.seen)) {
+			if m.implies(context, f.object) {
+				continue
+			}
+			when := "as soon as the update is loaded"
+			if context != always {
+				when = "while " + context + " is loaded"
+			}
+			m.fail("%s+%#x: %s in %s is filled in as %s is loaded, and can be used %s, without it: %s", f.in.name, f.off, f.symbol, it, f.object, when, way(it, context))
+		}
+	}
+}
+
+// way is how an item is reached, the root first.
+func way(it *item, context string) string {
+	var names []string
+	for ; it != nil && len(names) < 20; it = it.seen[context] {
+		names = append(names, it.name)
+	}
+	slices.Reverse(names)
+	return strings.Join(names, " -> ")
+}
+
+// implies says whether one module is in memory whenever another is.
+func (m *model) implies(loaded, wanted string) bool {
+	if loaded == always {
+		return false
+	}
+	return loaded == wanted || m.held(loaded)[wanted]
+}
+
+// held are the modules that the loader holds as long as one is loaded: those from which it imports a symbol that is not weak,
+// and those that they hold.
+//
+// Source: resolve_symbol, ref_module and simplify_symbols, kernel/module.c v5.10, kernel/module/main.c v6.1 to v7.2.
+func (m *model) held(name string) map[string]bool {
+	if h := m.holds[name]; h != nil {
+		return h
+	}
+	h := map[string]bool{}
+	m.holds[name] = h
+	for todo := []string{name}; len(todo) > 0; todo = todo[1:] {
+		f, err := m.shipped(todo[0])
+		if err != nil {
+			m.fail("module %q: %v", todo[0], err)
+			continue
+		}
+		for _, y := range f.symbols {
+			if y.shndx != shnUndef || y.bind == stbWeak || y.name == "" {
+				continue
+			}
+			if owner := m.kernel.Exporter(y.name); owner != "" && owner != todo[0] && !h[owner] {
+				h[owner] = true
+				todo = append(todo, owner)
+			}
+		}
+	}
+	return h
+}
+
+// shipped is the file of a shipped module.
+func (m *model) shipped(name string) (*file, error) {
+	if f := m.files[name]; f != nil {
+		return f, nil
+	}
+	data, err := m.kernel.Module(name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := readELF(data)
+	if err != nil {
+		return nil, fmt.Errorf("its file: %w", err)
+	}
+	m.files[name] = f
+	return f, nil
+}
