@@ -32,7 +32,11 @@ func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit
 		x.cannot(NotExtractable, in, "refers to "+ref.External.Name+", an absolute symbol or a new common one", "define it in a source file, or reboot into a fixed kernel")
 		return
 	case x.cmp.ambiguous[ref.To]:
-		x.cannot(AmbiguousStatic, ref.To, "which variable of this name in the running kernel it is, if any, cannot be told from the functions that use it",
+		from := "the functions that use it"
+		if x.cmp.unscoped {
+			from += ", and debug information (-g), which the objects lack, would tell more"
+		}
+		x.cannot(AmbiguousStatic, ref.To, "which variable of this name in the running kernel it is, if any, cannot be told from "+from,
 			"give the variables different names in the patch, or keep their users as they are")
 		return
 	case x.edge(ref):

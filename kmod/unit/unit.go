@@ -46,6 +46,9 @@ type Item struct {
 	Parent *Item
 	// Children are the items whose Parent this is.
 	Children []*Item
+	// Own says of a variable that is called as one that a macro of the kernel makes: by its type it is none. Set by who has read
+	// Variables.
+	Own bool
 
 	refs     []Ref // what Refs found
 	refsRead bool
