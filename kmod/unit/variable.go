@@ -143,13 +143,39 @@ func (v *variableReader) read() error {
 			}
 			fallthrough
 		default:
-			r.SkipChildren()
+			if err := skipChildren(r, e); err != nil {
+				return err
+			}
 			continue
 		}
 		if e.Children {
 			scopes = append(scopes, scope)
 		}
 	}
+}
+
+// skipChildren goes on behind the children of an entry that was just read. Reader.SkipChildren calls itself for each level, which a
+// damaged file can have millions of.
+func skipChildren(r *dwarf.Reader, e *dwarf.Entry) error {
+	if !e.Children {
+		return nil
+	}
+	if next, ok := e.Val(dwarf.AttrSibling).(dwarf.Offset); ok && next > e.Offset {
+		r.Seek(next)
+		return nil
+	}
+	for depth := 1; depth > 0; {
+		e, err := r.Next()
+		if err != nil || e == nil {
+			return err
+		}
+		if e.Tag == 0 {
+			depth--
+		} else if e.Children {
+			depth++
+		}
+	}
+	return nil
 }
 
 // functionName follows an entry to the one that names its function.
@@ -353,7 +379,9 @@ func (v *variableReader) dimensions(array dwarf.Offset) (text string) {
 		if err != nil || e == nil || e.Tag == 0 {
 			break
 		}
-		r.SkipChildren()
+		if skipChildren(r, e) != nil {
+			break
+		}
 		if n, ok := e.Val(dwarf.AttrCount).(int64); ok {
 			text += fmt.Sprintf("[%d]", n)
 		} else if n, ok := e.Val(dwarf.AttrUpperBound).(int64); ok {
