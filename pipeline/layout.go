@@ -154,7 +154,7 @@ func (p *relayout) needed(ctx context.Context, all []shape) (map[string]string, 
 // and what in the update needs the new ones; "" if nothing does, or if a definition was not found in the text, when
 // gone does not name it.
 func (p *relayout) without(ctx context.Context, shapes []shape) (gone []string, why string, err error) {
-	files := maps.Clone(p.plan.files)
+	files := maps.Clone(p.post.files)
 	shapes = slices.Clone(shapes)
 	slices.SortFunc(shapes, func(a, b shape) int { return int(b.line - a.line) }) // from the end, since lines behind a change move
 	reverted := map[string]bool{}

@@ -25,13 +25,13 @@ func (c *creation) confirmLines(ctx context.Context, u PlannedUnit, pre, post *c
 	if len(r.OnlyLines) == 0 {
 		return r, nil
 	}
-	files := maps.Clone(c.plan.files)
+	files := maps.Clone(post.files)
 	for name, text := range files {
 		if before, err := os.ReadFile(filepath.Join(c.tree.Source, name)); err == nil && text != nil {
 			files[name] = withLinesOf(before, text)
 		}
 	}
-	opts := c.diffOptions(u)
+	opts := c.postOptions(u, post)
 	var same []string // none if a directive came to stand where it means something else
 	renumbered, err := c.compile(ctx, u, files)
 	var build *rebuild.BuildError

@@ -172,9 +172,13 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 	if r.Undecided {
 		return idle(r), nil
 	}
+	if post, r, err = c.keepVariables(ctx, u, pre, post, r); err != nil {
+		return nil, err
+	}
 	if r, err = c.confirmLines(ctx, u, pre, post, r); err != nil {
 		return nil, err
 	}
+	r.Notes = append(r.Notes, post.kept...)
 	names := r.NewNames()
 	if len(r.Changes) == 0 && len(r.Refusals) == 0 && len(names) == 0 {
 		return idle(r), nil
@@ -237,8 +241,12 @@ func (c *creation) diffOptions(u PlannedUnit) diff.Options {
 type compiled struct {
 	path  string
 	data  []byte
+	files map[string][]byte // in the place of the tree's
 	obj   *elfobj.Object
 	types *layout.Unit // after readTypes
+
+	kept    []string           // of post: notes on variables that were kept; see keepVariables
+	dropped map[[2]string]bool // the same: diff.Options.Dropped
 }
 
 func (o *compiled) readTypes(u PlannedUnit) (err error) {
@@ -262,7 +270,7 @@ func (c *creation) compile(ctx context.Context, u PlannedUnit, files map[string]
 	if err != nil {
 		return nil, err
 	}
-	r := &compiled{path: o.Path, data: data}
+	r := &compiled{path: o.Path, data: data, files: files}
 	if r.obj, err = elfobj.Read(data); err != nil {
 		return nil, fmt.Errorf("object of %s: %w", u.Source, err)
 	}

@@ -18,12 +18,19 @@ type correlation struct {
 	// ambiguous are variables of post for which more than one variable of pre, or one and none, can be the counterpart.
 	// Carried code must not refer to them.
 	ambiguous map[*unit.Item]bool
+	// bySomeUsers are static locals of post that were paired though other functions use them than before.
+	bySomeUsers map[*unit.Item]bool
+	// distinct are new variables with one of their name that is gone and certainly another; see otherScope.
+	distinct map[*unit.Item]*unit.Item
+	scopes   *scopes // nil unless debug information was asked for
+	unscoped bool    // it was asked for, and there is none
 }
 
 // correlate pairs items by name where the name is the source's own, by the functions that use them where the compiler
 // appended a number, and anonymous ones by section and order. Literals are compared by content and never paired.
 func correlate(pre, post *unit.Unit) (*correlation, error) {
-	c := &correlation{pre: pre, post: post, preOf: make(map[*unit.Item]*unit.Item, len(post.Items)), postOf: make(map[*unit.Item]*unit.Item, len(pre.Items)), ambiguous: map[*unit.Item]bool{}}
+	c := &correlation{pre: pre, post: post, preOf: make(map[*unit.Item]*unit.Item, len(post.Items)), postOf: make(map[*unit.Item]*unit.Item, len(pre.Items)), ambiguous: map[*unit.Item]bool{},
+		bySomeUsers: map[*unit.Item]bool{}, distinct: map[*unit.Item]*unit.Item{}}
 	for _, kind := range []unit.Kind{unit.Function, unit.Datum} {
 		c.exact(kind)
 	}
@@ -176,6 +183,7 @@ func (c *correlation) restOfStatics(pre, post []*unit.Item, shared func(pre, pos
 		case len(candidates) == 0:
 		case len(candidates) == 1 && postBy[base] == 1 && shared(candidates[0], it):
 			c.pair(candidates[0], it)
+			c.bySomeUsers[it] = true
 		default:
 			c.ambiguous[it] = true
 		}

@@ -206,7 +206,11 @@ func (r *Result) removed(preUsed map[*unit.Item]bool) {
 			r.refuse(UnknownSection, it, "entry of section "+sec+" removed, and what it means is not known", "report this as a bug of livesplice, with the kernel's version")
 		case it.Kind == unit.Datum && !Fresh(it):
 			r.change(it, Removed)
-			if it.Writable() && preUsed[it] {
+			switch {
+			case !it.Writable() || !preUsed[it] || r.lostOne(it):
+			case r.cmp.unscoped && !it.Global() && r.state(it):
+				r.note("variable %s is no longer used, or the compiler put its initial value into the code since nothing writes it any more, which without debug information (-g) cannot be told: what it holds in the running kernel stays there", it.Name)
+			default:
 				r.note("variable %s is no longer used: what it holds in the running kernel stays there", it.Name)
 			}
 		}

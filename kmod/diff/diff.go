@@ -60,6 +60,7 @@ type Result struct {
 	changed, local map[*unit.Item]bool
 	// holders tells of functions and constants of post, which could be carried as copies but for it, who has their address.
 	holders map[*unit.Item]string
+	lost    []LostVariable
 }
 
 // Counts are numbers of functions.
@@ -89,6 +90,9 @@ type Options struct {
 	// line. NotLines names functions of which the caller knows that theirs are none.
 	ExactLines bool
 	NotLines   map[string]bool
+	// Dropped are variables, by function and name, of which the caller knows that the patched source has no static one; see
+	// Result.Lost.
+	Dropped map[[2]string]bool
 }
 
 // Compare gives the verdict on each item of the unit named name. Errors mean that an object could not be understood;
@@ -126,17 +130,20 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 	if err := r.constants(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if err := r.functions(); err != nil {
+	if err := r.code(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if err := r.data(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	r.sameNames()
+	r.lostVariables()
+	r.scopeNotes()
 	r.renamedVariables()
 	if err := r.renamedConstants(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	r.exchangedVariables()
 	if err := r.removedCallers(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -187,6 +194,22 @@ func (r *Result) Replaced() []*unit.Item {
 		}
 	}
 	return out
+}
+
+// code compares the functions, once more where scopes and types show that variables are others than names and users say.
+func (r *Result) code() error {
+	refusals, notes := len(r.Refusals), len(r.Notes)
+	if err := r.functions(); err != nil || !r.settleVariables() {
+		return err
+	}
+	r.Changes, r.Counts, r.Refusals, r.Notes = nil, Counts{}, r.Refusals[:refusals], r.Notes[:notes]
+	for _, m := range []map[*unit.Item]bool{r.changed, r.local, r.cmp.onlyLines} {
+		clear(m)
+	}
+	r.cmp.equal = nil
+	clear(r.cmp.fresh)
+	clear(r.cmp.lineTexts)
+	return r.functions()
 }
 
 func (r *Result) functions() error {

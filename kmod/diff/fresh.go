@@ -53,10 +53,12 @@ func Fresh(it *unit.Item) bool {
 		if debugSite[base] {
 			return isDynamicDebug(sec) // elsewhere it is a variable that happens to be called so
 		}
-		once := (sec == ".data.once" || sec == ".data..once") && base != onceDone
+		if it.Own {
+			return false
+		}
 		// Macros are used in functions, whose static variables the compiler names anew; one of the whole unit that is called
 		// so keeps its name, and its state.
-		return base != it.Name && (once || freshNames[base]) || it.Size() == 0 || base == compoundLiteral && !it.Writable()
+		return base != it.Name && (onceFlag(it) && base != onceDone || freshNames[base] && shapeOfMacro(it, base)) || it.Size() == 0 || base == compoundLiteral && !it.Writable()
 	}
 	return false
 }

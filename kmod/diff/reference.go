@@ -33,7 +33,7 @@ func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit
 			return
 		}
 		rel.Sym = x.need(nil, ref.External.Name, ref.External.Type)
-	case x.cmp.ambiguous[ref.To] && !x.unsure(AmbiguousStatic, ref.To, "which variable of this name in the running kernel it is, if any, cannot be told from the functions that use it",
+	case x.cmp.ambiguous[ref.To] && !x.unsure(AmbiguousStatic, ref.To, "which variable of this name in the running kernel it is, if any, cannot be told from "+x.identifiedBy(),
 		"give the variables different names in the patch, or keep their users as they are"):
 		return
 	case x.edge(ref) && !x.unsure(NotExtractable, in, fmt.Sprintf("whether it refers to %s or to its neighbour in %s cannot be told", ref.To.Name, ref.To.Section.Name),
@@ -197,4 +197,12 @@ func (x *extractor) staticCallKey(ref unit.Ref) {
 		return
 	}
 	x.need(nil, key.Name, elf.STT_NOTYPE)
+}
+
+// identifiedBy says by what a variable is known as one of the running kernel.
+func (x *extractor) identifiedBy() string {
+	if x.cmp.unscoped {
+		return "the functions that use it, and debug information (-g), which the objects lack, would tell more"
+	}
+	return "the functions that use it"
 }

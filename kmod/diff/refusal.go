@@ -19,6 +19,7 @@ const (
 	NoFentry        Code = "no-fentry"           // ftrace cannot redirect the function
 	NoInstr         Code = "noinstr"             // the function runs where tracing must not
 	AmbiguousStatic Code = "ambiguous-static"    // a static local has no certain counterpart
+	VariableFolded  Code = "variable-folded"     // the compiler dropped a variable that the patched source has
 	UnknownSection  Code = "unknown-section"     // a section that is not known points into changed code
 	WeakFunction    Code = "weak-function"       // a weak function changed that is not the definition in use
 	MovedDefinition Code = "moved-definition"    // a global name stands for something else than before

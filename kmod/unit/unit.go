@@ -51,6 +51,9 @@ type Item struct {
 	Freed bool
 	// LabelsOf is, for a table of label addresses, the function that they are in; nil for any other item.
 	LabelsOf *Item
+	// Own says of a variable that is called as one that a macro of the kernel makes: by its type it is none. Set by who has read
+	// Variables.
+	Own bool
 
 	refs     []Ref // what Refs found
 	refsRead bool

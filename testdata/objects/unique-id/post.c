@@ -1,6 +1,6 @@
 /* Names of macros with a counter, as in 6.1 and as since 6.17: the numbers are noise, state is kept. */
 #include "../kernel.h"
 static int __UNIQUE_ID_state14; static int __UNIQUE_ID_count_36;
-static int section(".data.once") __UNIQUE_ID_done_57;
+static _Bool section(".data.once") __UNIQUE_ID_done_57;
 int f(int n) { return n + __UNIQUE_ID_state14++ + __UNIQUE_ID_count_36++; }
 int g(int n) { return n + __UNIQUE_ID_state14-- + __UNIQUE_ID_done_57++ + 1; }

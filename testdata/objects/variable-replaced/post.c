@@ -1,4 +1,4 @@
-/* A new variable, and one of another size that is no longer used: said, not refused. */
+/* A new variable of another size in the place of one that is gone: what that held may have to be kept. */
 #include "../kernel.h"
 
 static long fresh;

@@ -1,0 +1,143 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"livesplice/kmod/diff"
+	"livesplice/pipeline/rebuild"
+)
+
+// keepVariables compiles the patched unit once more where the compiler took variables out of it that the source has: a static
+// variable that nobody in the file writes any more is folded into the code, and what the running kernel has in it would
+// not be read. Marked as used, it stays what it was, and no other code changes. What cannot be kept stays refused.
+func (c *creation) keepVariables(ctx context.Context, u PlannedUnit, pre, post *compiled, r *diff.Result) (*compiled, *diff.Result, error) {
+	lost := r.Lost()
+	if len(lost) == 0 {
+		return post, r, nil
+	}
+	k := &keeper{tree: c.tree.Source, unit: u.Source, files: maps.Clone(post.files), dropped: map[[2]string]bool{}}
+	var kept []diff.LostVariable
+	for _, v := range lost {
+		if done, err := k.keep(v); err != nil {
+			return nil, nil, err
+		} else if done {
+			kept = append(kept, v)
+		}
+	}
+	if len(kept) > 0 {
+		again, err := c.compile(ctx, u, k.files)
+		var build *rebuild.BuildError
+		switch {
+		case errors.As(err, &build): // what was added means something else there
+		case err != nil:
+			return nil, nil, err
+		default:
+			post = again
+		}
+	}
+	post.dropped = k.dropped
+	r, err := diff.Compare(u.Source, pre.obj, post.obj, c.postOptions(u, post))
+	if err != nil {
+		return nil, nil, err
+	}
+	left := map[[2]string]bool{}
+	for _, v := range r.Lost() {
+		left[[2]string{v.Function, v.Name}] = true
+	}
+	for _, v := range kept {
+		if !left[[2]string{v.Function, v.Name}] {
+			post.kept = append(post.kept, fmt.Sprintf("variable %s: nothing in the patched file writes it any more, or nothing reads it; it stays a variable in the update, with what the running kernel has in it", v.Name))
+		}
+	}
+	return post, r, nil
+}
+
+// postOptions are diffOptions with what was found out about post's variables.
+func (c *creation) postOptions(u PlannedUnit, post *compiled) diff.Options {
+	opts := c.diffOptions(u)
+	opts.Dropped = post.dropped
+	return opts
+}
+
+// keeper marks variables as used in the text of a patched unit.
+type keeper struct {
+	tree, unit string
+	files      map[string][]byte
+	dropped    map[[2]string]bool // by function and name: not static in the source
+}
+
+// keep marks one variable, where it is declared or at the end of the unit; numbers of lines stay what they are. ok is false where
+// neither can be done, and where the source has no such static variable.
+func (k *keeper) keep(v diff.LostVariable) (ok bool, err error) {
+	place, _, _ := strings.Cut(relative(fmt.Sprintf("%s:%d", v.File, v.Line), k.tree, k.unit), ":")
+	if _, patched := k.files[place]; v.File != "" && (patched || place == k.unit) {
+		text, err := k.text(place)
+		if err != nil {
+			return false, err
+		}
+		switch marked, static := markUsed(text, v.Line, v.Name); {
+		case marked != nil:
+			k.files[place] = marked
+			return true, nil
+		case !static && v.Function != "":
+			k.dropped[[2]string{v.Function, v.Name}] = true
+			return false, nil
+		}
+	}
+	if v.Function != "" {
+		return false, nil
+	}
+	text, err := k.text(k.unit)
+	if err != nil {
+		return false, err
+	}
+	k.files[k.unit] = fmt.Appendf(bytes.Clone(text), "\n#undef %s\nstatic __typeof__(%s) %s %s;\n", v.Name, v.Name, v.Name, usedAttribute)
+	return true, nil
+}
+
+func (k *keeper) text(name string) ([]byte, error) {
+	if text, ok := k.files[name]; ok {
+		return text, nil
+	}
+	return os.ReadFile(filepath.Join(k.tree, name))
+}
+
+const usedAttribute = "__attribute__((__used__))"
+
+var staticRE = regexp.MustCompile(`\bstatic\b`)
+
+// markUsed gives the text of a C file in which the static variable that a line declares is marked as used; nil if the line is not
+// understood. static is false if it is, and declares no static variable.
+func markUsed(text []byte, line int, name string) (marked []byte, static bool) {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	if line < 1 || line > len(lines) {
+		return nil, true
+	}
+	at, before := lines[line-1], []byte(nil)
+	if line > 1 {
+		before = bytes.TrimSpace(lines[line-2])
+	}
+	named := regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).FindIndex(at)
+	if named == nil || bytes.HasPrefix(bytes.TrimSpace(at), []byte("#")) || bytes.HasSuffix(before, []byte("\\")) {
+		return nil, true
+	}
+	words := staticRE.FindAllIndex(at[:named[0]], -1)
+	if len(words) == 0 {
+		begins := len(before) == 0 || strings.ContainsRune(";{}", rune(before[len(before)-1]))
+		return nil, !begins || bytes.ContainsAny(at[:named[0]], "()") // the rest of a declaration, or a macro
+	}
+	last := words[len(words)-1][1]
+	if bytes.ContainsAny(at[last:named[0]], ";{}") {
+		return nil, true
+	}
+	lines[line-1] = bytes.Join([][]byte{at[:last], []byte(" " + usedAttribute), at[last:]}, nil)
+	return bytes.Join(lines, nil), true
+}

@@ -1,0 +1,7 @@
+/* cflags: -g */
+/* Nobody reads the variable any more, and the compiler leaves out what is written; code that comes back after an undo reads it. */
+#include "../kernel.h"
+
+static int last;
+int note(int n) { last = n; return source(n + 1); }
+int get(void) { return source(0); }

@@ -1,0 +1,5 @@
+/* cflags: -g */
+/* Two static locals of one name in one function go by their types. */
+#include "../kernel.h"
+
+int f(int n) { if (n) { static int last; last += n; return source(last); } else { static long last; last -= 2; return source(last); } }

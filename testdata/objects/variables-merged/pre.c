@@ -1,0 +1,6 @@
+/* cflags: -g */
+/* Two variables become one. */
+#include "../kernel.h"
+
+static int only_a; static long only_b;
+int f(int n) { only_a += n; only_b -= n; return source(only_a); }
