@@ -95,16 +95,3 @@ func subject(it *unit.Item) string {
 	}
 	return fmt.Sprintf("a constant of %d bytes", it.Size())
 }
-
-// unloadText is the property in a line.
-func unloadText(u *livepatch.Unload) string {
-	switch {
-	case u == nil:
-		return "stays loaded after undo"
-	case u.Allowed:
-		return "may be unloaded after undo"
-	case len(u.Reasons) == 1:
-		return "stays loaded after undo: " + u.Reasons[0].Subject + " " + u.Reasons[0].Reason
-	}
-	return fmt.Sprintf("stays loaded after undo: %d reasons", len(u.Reasons))
-}
