@@ -64,6 +64,7 @@ type creation struct {
 	units    []link.Unit
 	objects  []string            // of units, as kbuild names them
 	built    map[match.Proof]int // replaced functions, by their proofs in the objects of the finished build
+	unload   *livepatch.Unload   // after matching
 	link     *link.Plan
 	id       string
 	module   []byte

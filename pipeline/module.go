@@ -48,6 +48,9 @@ func (c *creation) match(ctx context.Context) (string, error) {
 	if len(wrong.Differences) > 0 {
 		return "", &wrong
 	}
+	if err := c.unloading(); err != nil {
+		return "", err
+	}
 	var err error
 	if c.id, err = c.updateID(); err != nil {
 		return "", err

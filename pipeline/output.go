@@ -183,6 +183,7 @@ func (c *creation) manifest(report *Report) *livepatch.Manifest {
 		ModuleSHA256: fmt.Sprintf("%x", sha256.Sum256(c.module)), Release: c.kernel.Release, BuildID: c.kernel.BuildID.String(), Arch: "amd64",
 		Revision: c.opts.Revision, Description: c.opts.Description, Fixes: c.opts.Fixes, NeedsReboot: c.opts.NeedsReboot, Engine: livepatch.EngineLivepatch, Replace: !c.opts.Stack,
 		Warnings:  c.manifestWarnings(),
+		Unload:    c.unload,
 		Toolchain: livepatch.Toolchain{Compiler: c.kernel.Compiler, Linker: c.kernel.Linker, Livesplice: Version()},
 	}
 	if m.Description == "" {

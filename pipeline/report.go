@@ -6,6 +6,7 @@ import (
 	"livesplice/kmod/diff"
 	"livesplice/kmod/finding"
 	"livesplice/kmod/link"
+	"livesplice/kmod/livepatch"
 	"livesplice/kmod/match"
 	"livesplice/kmod/vmlinux"
 )
@@ -23,6 +24,8 @@ type Report struct {
 	Packages []string     `json:"packages"`
 	// Warnings are what to look at before the update is applied. docs/refusals.md says what each code means.
 	Warnings finding.Warnings `json:"warnings,omitempty"`
+	// Unload says whether the module may be unloaded after the update is undone, and if not, why.
+	Unload *livepatch.Unload `json:"unload"`
 	// Notes are what was said while the update was made: what is left out, and why.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -59,11 +62,13 @@ type SymbolReport struct {
 	SymPos  int         `json:"sympos"`
 	Address vmlinux.Hex `json:"address"`
 	By      string      `json:"by"`
+	// Offset is how far behind the symbol the update refers to a constant that has no name, in bytes.
+	Offset uint64 `json:"offset,omitempty"`
 }
 
 func (c *creation) report() *Report {
 	r := &Report{ID: c.id, Module: c.link.Module, Release: c.kernel.Release, BuildID: c.kernel.BuildID.String(), Compiler: c.kernel.Compiler,
-		Revision: c.opts.Revision, Replace: !c.opts.Stack, Warnings: c.warnings, Notes: c.notes}
+		Revision: c.opts.Revision, Replace: !c.opts.Stack, Warnings: c.warnings, Unload: c.unload, Notes: c.notes}
 	for _, u := range c.units {
 		ur := UnitReport{Source: u.Diff.Unit, Target: u.Target, Counts: u.Diff.Counts, Strict: u.Match.Strict, ByInsn: u.Match.ByInsn, Unmatched: u.Match.Unmatched}
 		proofs := map[string]match.Function{}
@@ -86,7 +91,7 @@ func (c *creation) report() *Report {
 		}
 		for _, n := range u.Extract.Needs {
 			if b, ok := c.link.Symbols[n.Sym.Name]; ok {
-				ur.Symbols = append(ur.Symbols, SymbolReport{Object: b.Object, Name: b.Name, SymPos: b.SymPos, Address: vmlinux.Hex(b.Addr), By: b.By})
+				ur.Symbols = append(ur.Symbols, SymbolReport{Object: b.Object, Name: b.Name, SymPos: b.SymPos, Address: vmlinux.Hex(b.Addr), Offset: b.Offset, By: b.By})
 			}
 		}
 		r.Units = append(r.Units, ur)

@@ -295,7 +295,7 @@ func (c *creation) extract() error {
 		if len(u.Diff.Refusals) > 0 {
 			continue
 		}
-		x, err := u.Diff.Extract(diff.Names{Prefix: fmt.Sprintf("u%d", i), Late: c.late(u.Target)})
+		x, err := u.Diff.Extract(c.extractNames(i))
 		var refused diff.Refusals
 		switch {
 		case errors.As(err, &refused):
@@ -314,6 +314,11 @@ func (c *creation) extract() error {
 		}
 	}
 	return c.refuse(c.refused)
+}
+
+// extractNames says how a unit's extract names what is outside of it.
+func (c *creation) extractNames(i int) diff.Names {
+	return diff.Names{Prefix: fmt.Sprintf("u%d", i), Late: c.late(c.units[i].Target)}
 }
 
 // late says for a unit of a module which names outside of it the kernel finds only when the module is there: what

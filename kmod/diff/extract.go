@@ -35,13 +35,15 @@ type Carried struct {
 	Entry *elfobj.Symbol
 }
 
-// Need is a place outside the extract: an item of pre that stays where it is in the running kernel, or a name that
-// the unit itself does not define.
+// Need is a place outside the extract: an item of pre that stays where it is in the running kernel, a constant of which the
+// running kernel has a copy, or a name that the unit itself does not define.
 type Need struct {
 	Sym *elfobj.Symbol // undefined symbol of the extract; its name may differ from the place's
 	Pre *unit.Item     // nil for an external name
 	// Name is the external name when Pre is nil.
 	Name string
+	// Constant is the item of post whose copy in the running kernel is meant; Pre is nil then, and Name that of Sym.
+	Constant *unit.Item
 }
 
 // Names says how the extract names what stays outside of it.
@@ -53,11 +55,15 @@ type Names struct {
 	Late func(name string) bool
 	// Force extracts in spite of what the pair alone cannot tell to be right; see Extract.Forced.
 	Force bool
+	// Shipped says of a constant of post that the running kernel has a copy, which is used in place of one in the extract. Nil for
+	// none.
+	Shipped func(it *unit.Item) bool
 }
 
 // Extract makes the object that an update carries for this unit. What cannot be carried is returned as Refusals.
 func (r *Result) Extract(names Names) (*Extract, error) {
-	x := &extractor{Result: r, prefix: names.Prefix, lateName: names.Late, force: names.Force, out: &elfobj.Object{Machine: r.Post.Obj.Machine, BigEndian: r.Post.Obj.BigEndian, OSABI: r.Post.Obj.OSABI, Flags: r.Post.Obj.Flags},
+	x := &extractor{Result: r, prefix: names.Prefix, lateName: names.Late, force: names.Force, shipped: names.Shipped,
+		out:    &elfobj.Object{Machine: r.Post.Obj.Machine, BigEndian: r.Post.Obj.BigEndian, OSABI: r.Post.Obj.OSABI, Flags: r.Post.Obj.Flags},
 		placed: map[*unit.Item]*elfobj.Symbol{}, sections: map[string]*elfobj.Section{}, needs: map[needed]*elfobj.Symbol{}, entryAt: map[entryKey]uint64{}, labels: map[*unit.Item]*elfobj.Symbol{}, defined: map[string]bool{}}
 	x.ext = &Extract{Unit: r.Unit, Obj: x.out}
 	x.include()
@@ -105,6 +111,7 @@ type extractor struct {
 	*Result
 	prefix   string
 	lateName func(string) bool
+	shipped  func(*unit.Item) bool
 	out      *elfobj.Object
 	ext      *Extract
 	items    []*unit.Item // carried, in the order of post
@@ -206,6 +213,8 @@ func (x *extractor) carry(ref unit.Ref) bool {
 		root = root.Parent
 	}
 	switch {
+	case x.shipped != nil && x.shipped(it):
+		return false
 	case Fresh(it), x.PreOf(it) == nil && x.PreOf(root) == nil, x.local[root]:
 		return true
 	case it != root:

@@ -39,6 +39,8 @@ func (x *extractor) reloc(s *elfobj.Section, base uint64, ref unit.Ref, in *unit
 	case x.edge(ref) && !x.unsure(NotExtractable, in, fmt.Sprintf("whether it refers to %s or to its neighbour in %s cannot be told", ref.To.Name, ref.To.Section.Name),
 		"do not add, move or remove data in that section"):
 		return
+	case x.shipped != nil && x.shipped(ref.To):
+		rel.Sym = x.needConstant(ref.To)
 	case x.carried[ref.To] && local(ref):
 		rel.Sym, rel.Addend = x.here(ref, rel.Addend)
 		if p := x.placed[ref.To]; ref.To.Kind == unit.Function && ref.BySection {
@@ -136,6 +138,19 @@ func (x *extractor) edge(ref unit.Ref) bool {
 func (x *extractor) sameDistance(a, b *unit.Item) bool {
 	p, q := x.PreOf(a), x.PreOf(b)
 	return p != nil && q != nil && p.Section == q.Section && q.Start-p.Start == b.Start-a.Start && !x.carried[a] && !x.carried[b]
+}
+
+// needConstant gives the undefined symbol for the copy of a constant that the running kernel has.
+func (x *extractor) needConstant(it *unit.Item) *elfobj.Symbol {
+	key := needed{it, "constant"}
+	s := x.needs[key]
+	if s == nil {
+		s = &elfobj.Symbol{Name: fmt.Sprintf("livesplice_%s_constant_%d", x.prefix, len(x.needs)), Bind: elf.STB_GLOBAL, Type: elf.STT_NOTYPE, Shndx: elf.SHN_UNDEF}
+		x.needs[key] = s
+		x.out.Symbols = append(x.out.Symbols, s)
+		x.ext.Needs = append(x.ext.Needs, Need{Sym: s, Name: s.Name, Constant: it})
+	}
+	return s
 }
 
 // needed is a place outside the extract: an item of pre, or an external name.

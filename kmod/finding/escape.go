@@ -104,7 +104,10 @@ func (s *search) behind(h held) (out held) {
 }
 
 func (s *search) contentOf(it *unit.Item) held {
-	if c, ok := s.content[it]; ok || it.Section == nil || it.Kind == unit.Function {
+	if it.Section == nil {
+		return s.bit(it) // another unit's: what it points to is not looked at
+	}
+	if c, ok := s.content[it]; ok || it.Kind == unit.Function {
 		return c
 	}
 	s.content[it] = 0
@@ -332,6 +335,9 @@ func entersAtStart(at step) bool {
 	return len(at.refs) > 0 && at.refs[0].ToOffset == 0
 }
 
+// onTheStack begins the reason for what a called function may read there: it may have been given the place before.
+const onTheStack = "is on the stack in a call of "
+
 // callOwn passes registers to another function of the unit that the update brings.
 func (w *walk) callOwn(st *state, at step, tail bool) {
 	to := w.params[at.to]
@@ -339,13 +345,13 @@ func (w *walk) callOwn(st *state, at step, tail bool) {
 		to = new([registers]held)
 		w.params[at.to] = to
 	}
-	for _, r := range scratch {
+	for _, r := range arguments {
 		if h := st.regs[r].held; h&^to[r] != 0 {
 			to[r] |= h
 			w.again = true
 		}
 	}
-	w.gone(st.slots(), at, "is on the stack when "+at.to.Name+" is called")
+	w.gone(st.slots(), at, onTheStack+at.to.Name)
 	st.clobber(w.results[at.to])
 }
 
@@ -358,10 +364,13 @@ func (w *walk) callOut(st *state, at step, tail bool) {
 	how := "is passed to " + to
 	b, known := borrowerOf(at.call, w.lockdep)
 	if !known || at.to != nil {
-		for _, r := range scratch {
+		for _, r := range arguments {
 			w.gone(st.regs[r].held, at, how)
 		}
-		w.gone(st.slots(), at, how)
+		if takesAccumulator(at.call) {
+			w.gone(st.regs[rax].held, at, how)
+		}
+		w.gone(st.slots(), at, onTheStack+to)
 		st.clobber(0)
 		return
 	}
@@ -383,7 +392,7 @@ func (w *walk) callOut(st *state, at step, tail bool) {
 		}
 	}
 	if b.copies || b.args != everyArg {
-		w.gone(st.slots(), at, how)
+		w.gone(st.slots(), at, onTheStack+to)
 	}
 	st.clobber(result)
 }

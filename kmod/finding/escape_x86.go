@@ -47,6 +47,13 @@ var returnThunk = map[string]bool{"__x86_return_thunk": true}
 // Source: arch/x86/lib/retpoline.S, v5.10 to v6.12.
 func indirectThunk(name string) bool { return strings.HasPrefix(name, "__x86_indirect_") }
 
+// takesAccumulator says whether a function in assembly takes an argument in RAX.
+//
+// Source: arch/x86/lib/getuser.S and putuser.S, v5.10 to v6.12.
+func takesAccumulator(name string) bool {
+	return strings.HasPrefix(name, "__get_user_") || strings.HasPrefix(name, "__put_user_")
+}
+
 // Whether a register holds an address on the stack.
 type stackness int
 

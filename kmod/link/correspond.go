@@ -153,6 +153,9 @@ func (v *verifier) sameTarget(s *side, from *unit.Item, post, mod unit.Ref) erro
 		}
 		return v.same(s, post.To, it)
 	}
+	if mod.To == nil && post.To != nil && constant(s, post.To) {
+		return v.sameShipped(s, post, mod)
+	}
 	if post.ToOffset != mod.ToOffset {
 		return fmt.Errorf("leads to %s%+d, in the module to %s%+d", post.Name(), post.ToOffset, mod.Name(), mod.ToOffset)
 	}

@@ -33,7 +33,7 @@ func Convert(ko *elfobj.Object, p *Plan, exported Exported) error {
 	if err := dropLateKeys(ko, p); err != nil {
 		return fmt.Errorf("section %q: %w", "__jump_table", err)
 	}
-	patched := map[*elfobj.Symbol]string{}
+	patched, offsets := map[*elfobj.Symbol]string{}, map[*elfobj.Symbol]int64{}
 	for _, s := range ko.Symbols {
 		b, ok := p.Symbols[s.Name]
 		if !s.Undefined() || !ok {
@@ -47,7 +47,11 @@ func Convert(ko *elfobj.Object, p *Plan, exported Exported) error {
 		}
 		s.Name, s.Shndx, s.Bind, s.Type = klpSymbol(b.Place), elfobj.ShnLivepatch, elf.STB_GLOBAL, elf.STT_NOTYPE
 		patched[s] = b.Patched
+		if b.Offset != 0 {
+			offsets[s] = int64(b.Offset)
+		}
 	}
+	addOffsets(ko, offsets)
 	for _, s := range slices.Clone(ko.Sections) {
 		if s.Type == elf.SHT_RELA && s.Flags&elfobj.ShfRelaLivepatch == 0 {
 			splitRela(ko, s, patched)
@@ -55,6 +59,15 @@ func Convert(ko *elfobj.Object, p *Plan, exported Exported) error {
 	}
 	mergeSameKlp(ko)
 	return nil
+}
+
+// addOffsets lets relocations lead to places behind their symbols.
+func addOffsets(ko *elfobj.Object, offsets map[*elfobj.Symbol]int64) {
+	for _, s := range ko.Sections {
+		for i := range s.Relocs {
+			s.Relocs[i].Addend += offsets[s.Relocs[i].Sym]
+		}
+	}
 }
 
 func klpSymbol(p vmlinux.Place) string {

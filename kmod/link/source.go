@@ -54,6 +54,8 @@ type Symbol struct {
 	// Patched is the object whose loading resolves the symbol: vmlinux.Object stands for that of the update itself. What
 	// is in a module is resolved when the module is loaded whose code refers to it.
 	Patched string `json:"patched"`
+	// Offset is how far behind the symbol the place is: of a constant of the shipped binary that has no name.
+	Offset uint64 `json:"offset,omitempty"`
 }
 
 // Object is one object that the update patches, with the splices in it.
@@ -130,10 +132,10 @@ func NewPlan(module string, units []Unit) (*Plan, error) {
 			if n.Pre == nil && defined[n.Name] {
 				continue // another unit of the update brings it
 			}
-			b, err := u.Match.Resolve(n)
+			b, offset, err := u.resolve(n)
 			errs = append(errs, err)
 			refused = append(refused, uncertain(u, b)...)
-			s := Symbol{Binding: b, Patched: vmlinux.Object}
+			s := Symbol{Binding: b, Patched: vmlinux.Object, Offset: offset}
 			if b.Object != vmlinux.Object {
 				s.Patched = u.Target
 			}
@@ -147,6 +149,19 @@ func NewPlan(module string, units []Unit) (*Plan, error) {
 		return nil, err
 	}
 	return p, refuse(units, refused)
+}
+
+// resolve finds the place that an undefined symbol of the extract stands for.
+func (u Unit) resolve(n diff.Need) (b match.Binding, offset uint64, err error) {
+	if n.Constant == nil {
+		b, err = u.Match.Resolve(n)
+		return b, 0, err
+	}
+	s, ok := u.Match.Shipped(n.Constant)
+	if !ok {
+		return b, 0, fmt.Errorf("%s: %s: the running kernel has no copy that can be referred to", u.Diff.Unit, n.Constant)
+	}
+	return s.Binding, s.Offset, nil
 }
 
 // uncertain refuses a symbol of a module that livepatch cannot tell from others: which of those of one name there are

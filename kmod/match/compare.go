@@ -32,6 +32,8 @@ type attempt struct {
 	addr uint64
 	// values are the addresses of other places that the relocated fields in run imply.
 	values map[place]uint64
+	// literals are the addresses of those of pre's literals that it refers to.
+	literals map[*unit.Item]uint64
 	// relaxed counts self-patched sites that differ: jump labels and fentry calls which objtool made nops.
 	relaxed int
 	// size is what the item takes in run, in bytes; runAt maps its instructions' offsets to those in run when it was
@@ -175,6 +177,7 @@ func (a *attempt) reference(r unit.Ref, addr uint64, have []byte) *difference {
 			}
 			return &difference{reason: fmt.Sprintf("refers to %#x, where not the same data is: %s", target, d.reason)}
 		}
+		a.literal(r.To, base)
 		return nil
 	}
 	if d := a.infer(place{item: r.To}, base, a.m.itemFits(r.To, base)); d != nil || !a.m.numbers(r.To) {
@@ -184,6 +187,17 @@ func (a *attempt) reference(r unit.Ref, addr uint64, have []byte) *difference {
 		return &difference{reason: fmt.Sprintf("refers to %s, which has other content: %s", r.To.Name, d.reason)}
 	}
 	return nil
+}
+
+// literal notes where a literal is.
+func (a *attempt) literal(it *unit.Item, addr uint64) {
+	if it.Kind != unit.Literal {
+		return
+	}
+	if a.literals == nil {
+		a.literals = map[*unit.Item]uint64{}
+	}
+	a.literals[it] = addr
 }
 
 // numbers says whether an item is a constant without references: a table, such as the compiler makes of a switch, or the

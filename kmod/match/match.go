@@ -78,6 +78,7 @@ type matcher struct {
 	data       []*function // named data that refers to something
 	byItem     map[*unit.Item]*function
 	values     map[place]uint64 // proven addresses
+	literals   map[*unit.Item]uint64
 	conflicts  []Difference
 }
 
@@ -96,7 +97,7 @@ func Match(name string, pre *unit.Unit, run Run) (*Result, error) {
 	if !pre.Arch.Matched() {
 		return nil, fmt.Errorf("%s: objects of %v can be compared, but not matched with a shipped kernel yet", name, pre.Obj.Machine)
 	}
-	m := &matcher{unit: name, pre: pre, run: run, byItem: map[*unit.Item]*function{}, values: map[place]uint64{}}
+	m := &matcher{unit: name, pre: pre, run: run, byItem: map[*unit.Item]*function{}, values: map[place]uint64{}, literals: map[*unit.Item]uint64{}}
 	var err error
 	if m.special, err = pre.Tables(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -236,6 +237,11 @@ func (m *matcher) narrow(f *function) {
 
 func (m *matcher) pin(f *function, a *attempt, by string) {
 	f.found, f.by = a, by
+	for it, addr := range a.literals {
+		if _, known := m.literals[it]; !known {
+			m.literals[it] = addr
+		}
+	}
 	m.value(f, place{item: f.item}, a.addr)
 	for p, v := range a.values {
 		m.value(f, p, v)

@@ -71,6 +71,9 @@ func Brief(w io.Writer, m *livepatch.Manifest) error {
 		}
 		line("warning: %s: %s: %s [%s]; %s", where, x.Subject, x.Reason, x.Code, x.Remedy)
 	}
+	for _, text := range afterUndo(m) {
+		line("%s", text)
+	}
 	for _, p := range m.Patches {
 		line("patch %s, sha256 %s", p.Name, p.SHA256)
 	}

@@ -103,6 +103,7 @@ func TestVisible(t *testing.T) {
 func TestBrief(t *testing.T) {
 	m := sample("").Manifest
 	m.Objects[0].Functions[0].Why = "code"
+	m.Unload = &livepatch.Unload{Reasons: []livepatch.UnloadReason{{Subject: "helper", Reason: "is passed to call_rcu in do_fcntl", Source: "fs/fcntl.c:310"}}}
 	const want = `update 5d39151f for 6.1.0-54-amd64 (build-id 887c), revision 1, cumulative
 Refuse hints
 fixes CVE-2026-12345
@@ -111,6 +112,8 @@ fs/fcntl.c: 24 functions, 23 proven by bytes, 0 by instruction, 1 not located
   replaces do_fcntl at 0xffffffff8137d730, 1733 bytes: strict by name; code
   brings helper
 warning: fs/fcntl.c:310: do_fcntl: takes a lock [lock-added]; look
+after undo: stays loaded, for 1 reason
+  fs/fcntl.c:310: helper is passed to call_rcu in do_fcntl
 patch 01-a.patch, sha256 cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd
 made by livesplice 0.1.0 with gcc-12, GNU ld
 `
@@ -119,15 +122,21 @@ made by livesplice 0.1.0 with gcc-12, GNU ld
 	}
 	// Of an older livesplice: no units, no proofs.
 	m.Units, m.Warnings, m.Patches, m.Fixes, m.NeedsReboot, m.Replace = nil, nil, nil, nil, nil, false
+	m.Unload = nil
 	f := &m.Objects[0].Functions[0]
 	f.Unit, f.Proof, f.By, f.Why = "", "", "", ""
 	const old = `update 5d39151f for 6.1.0-54-amd64 (build-id 887c), revision 1, stands beside others
 Refuse hints
   replaces do_fcntl at 0xffffffff8137d730, 1733 bytes
+after undo: stays loaded, since its maker did not say that nothing of it is held
 made by livesplice 0.1.0 with gcc-12, GNU ld
 `
 	if got := brief(t, m); got != old {
 		t.Errorf("got:\n%s\nwant:\n%s", got, old)
+	}
+	m.Unload = &livepatch.Unload{Allowed: true}
+	if got := brief(t, m); !strings.Contains(got, "\nafter undo: may be unloaded\n") {
+		t.Errorf("got:\n%s", got)
 	}
 	m.Description = "steers\x1b[2Ja terminal"
 	if got := brief(t, m); strings.Contains(got, "\x1b") {
