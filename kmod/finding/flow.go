@@ -19,6 +19,9 @@ type step struct {
 	to *unit.Item
 	// leaves says that the function ends here: a return, or a jump to another function.
 	leaves bool
+	// in and off are where the instruction is.
+	in  *unit.Item
+	off uint64
 }
 
 // newFlow follows a function; nil if its machine or one of its instructions is not known.
@@ -66,7 +69,7 @@ func (b *flowBuilder) decode(it *unit.Item) bool {
 		}
 		next := at + uint64(insn.Len)
 		b.at[it][at] = len(b.f.steps)
-		b.f.steps = append(b.f.steps, step{})
+		b.f.steps = append(b.f.steps, step{in: it, off: at})
 		in := located{from: at, to: next, kind: kindX86(code[at:next])}
 		if insn.Call || insn.Jump {
 			in.rel = insn.Rel.Size
