@@ -65,7 +65,10 @@ func TestSameButComments(t *testing.T) {
 				if got != c.want {
 					t.Errorf("%q and %q: got %v, want %v", pair[0], pair[1], got, c.want)
 				}
-				if a, b := preprocessed(t, pair[0]), preprocessed(t, pair[1]); got && !bytes.Equal(a, b) {
+				if !got {
+					continue
+				}
+				if a, b := preprocessed(t, pair[0]), preprocessed(t, pair[1]); !bytes.Equal(a, b) {
 					t.Errorf("gcc makes other code of it: %q and %q", a, b)
 				}
 			}
@@ -75,6 +78,7 @@ func TestSameButComments(t *testing.T) {
 
 var (
 	lineMark = regexp.MustCompile(`(?m)^# .*\n|^#define _?_STDC.*\n`)
+	token    = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\w+|[^\s]`)
 	spaces   = regexp.MustCompile(`([ \n])[ \n]*`)
 )
 
@@ -86,19 +90,19 @@ func preprocessed(t *testing.T, text string) []byte {
 		t.Fatal(err)
 	}
 	out, err := exec.Command("gcc-12", "-std=gnu11", "-w", "-E", "-dD", "-undef", file).Output()
-	if err != nil {
+	if err != nil && len(out) == 0 { // it complains of what has no #endif, and goes on
 		t.Fatalf("gcc-12 (Debian package gcc-12): %v: %q", err, text)
 	}
-	// Where lines of code end is up to gcc: it moves them when a macro is used.
+	// Where lines of code end, and the space between tokens, is up to gcc: it changes when a macro is used.
 	var code []byte
 	for l := range bytes.Lines(lineMark.ReplaceAll(out, nil)) {
 		if bytes.HasPrefix(l, []byte("#")) {
 			code = append(append(code, '\n'), l...)
 			continue
 		}
-		code = append(append(code, bytes.Join(bytes.Fields(l), []byte(" "))...), ' ')
+		code = append(append(code, bytes.Join(token.FindAll(l, -1), []byte(" "))...), ' ')
 	}
-	return spaces.ReplaceAll(code, []byte("$1"))
+	return bytes.TrimSpace(spaces.ReplaceAll(code, []byte("$1")))
 }
 
 // TestSameButCommentsInPieces puts comments and spaces into every place of a text, and holds what counts as the same against
