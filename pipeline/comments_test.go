@@ -78,7 +78,7 @@ func TestSameButComments(t *testing.T) {
 
 var (
 	lineMark = regexp.MustCompile(`(?m)^# .*\n|^#define _?_STDC.*\n`)
-	token    = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\w+|[^\s]`)
+	cToken   = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\w+|[^\s]`)
 	spaces   = regexp.MustCompile(`([ \n])[ \n]*`)
 )
 
@@ -100,7 +100,7 @@ func preprocessed(t *testing.T, text string) []byte {
 			code = append(append(code, '\n'), l...)
 			continue
 		}
-		code = append(append(code, bytes.Join(token.FindAll(l, -1), []byte(" "))...), ' ')
+		code = append(append(code, bytes.Join(cToken.FindAll(l, -1), []byte(" "))...), ' ')
 	}
 	return bytes.TrimSpace(spaces.ReplaceAll(code, []byte("$1")))
 }
