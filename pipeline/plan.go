@@ -174,6 +174,16 @@ func newPlan(ctx context.Context, tree *rebuild.Tree, parsed []*patch.Patch, pla
 			u.Files = append(u.Files, o.File)
 		case rebuild.NotBuilt, rebuild.Documentation, rebuild.Other:
 			p.Ignored = append(p.Ignored, Ignored{File: o.File, Reason: o.Kind.String()})
+		case rebuild.Header:
+			reason, r, err := header(ctx, tree, o.File, files)
+			if err != nil {
+				return nil, nil, err
+			}
+			if reason == "" {
+				refused = append(refused, r)
+				continue
+			}
+			p.Ignored = append(p.Ignored, Ignored{File: o.File, Reason: reason})
 		default:
 			if o.Unit == "" {
 				refused = append(refused, refuseFile(o))
@@ -192,6 +202,36 @@ func newPlan(ctx context.Context, tree *rebuild.Tree, parsed []*patch.Patch, pla
 		p.Units = append(p.Units, *units[name])
 	}
 	return p, refused, nil
+}
+
+// Why a header that the patch touches does not matter by itself.
+const (
+	newHeader    = "new, and read by nothing but what the patch changes"
+	onlyComments = "only comments change"
+)
+
+// header says why a header whose users are not known need not be carried beyond the units that the patch touches; "" if it must
+// be, with the refusal.
+func header(ctx context.Context, tree *rebuild.Tree, file string, files map[string][]byte) (reason string, r diff.Refusal, err error) {
+	r = refuseFile(rebuild.Owner{File: file, Kind: rebuild.Header})
+	old, err := os.ReadFile(filepath.Join(tree.Source, file))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && filepath.Ext(file) == ".h" && files[file] != nil:
+		reader, err := tree.ReaderOfNew(ctx, file, files)
+		if err != nil || reader == "" {
+			return newHeader, r, err
+		}
+		r.Reason = "it is new, and " + reader + " includes one of its name, which it may take the place of; " + r.Reason
+		r.Remedy = "give the header another name, or the finished build by --build-tree"
+		return "", r, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return "", r, nil
+	case err != nil:
+		return "", r, err
+	case filepath.Ext(file) == ".h" && files[file] != nil && !slices.Contains(readForComments, file) && sameButComments(old, files[file]):
+		return onlyComments, r, nil
+	}
+	return "", r, nil
 }
 
 // refuseFile says why an update cannot carry a change to a file, and what to do.

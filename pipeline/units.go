@@ -39,6 +39,9 @@ func (c *creation) planUnits(ctx context.Context) (string, error) {
 		return "", c.refuse(refused)
 	}
 	if len(p.Units)+len(p.Fixed) == 0 {
+		if slices.ContainsFunc(p.Ignored, func(i Ignored) bool { return i.Reason == onlyComments }) {
+			return "", ErrNoChange
+		}
 		return "", ErrNotBuilt
 	}
 	if len(p.Fixed) > 0 {

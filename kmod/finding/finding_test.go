@@ -18,9 +18,9 @@ void _raw_spin_lock(void *), _raw_spin_unlock(void *); void __rcu_read_lock(void
 void schedule(void); long schedule_timeout(long); int kthread_should_stop(void); int prepare_to_wait_event(void *, void *, int);
 `
 
-func look(t *testing.T, pre, post string) finding.Warnings {
+func look(t *testing.T, pre, post string, flags ...string) finding.Warnings {
 	t.Helper()
-	r, err := diff.Compare("unit.c", objtest.Text(t, decls+pre), objtest.Text(t, decls+post), diff.Options{})
+	r, err := diff.Compare("unit.c", objtest.Text(t, decls+pre, flags...), objtest.Text(t, decls+post, flags...), diff.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +103,35 @@ func TestLocks(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			check(t, look(t, c.pre, c.post), c.want)
+		})
+	}
+}
+
+// TestLocksOfSource counts the places where locks are taken in the source, of which the compiler makes one or many.
+func TestLocksOfSource(t *testing.T) {
+	const (
+		loop   = "int f(int n) {\n#pragma GCC unroll %s\n for (int i = 0; i < 4; i++) { mutex_lock(&m); x += i * n; sink(&x); mutex_unlock(&m); }\n return %s; }"
+		helper = "static inline __attribute__((always_inline)) void once(int n) { mutex_lock(&m); x = n; mutex_unlock(&m); }\n"
+	)
+	unrolled := func(times, result string) string {
+		return strings.Replace(strings.Replace(loop, "%s", times, 1), "%s", result, 1)
+	}
+	for _, c := range []struct {
+		name, pre, post string
+		want            []string
+	}{
+		{"copies that are gone", unrolled("4", "0"), unrolled("1", "1"), nil},
+		{"new copies", unrolled("1", "0"), unrolled("4", "1"), nil},
+		{"copies, and a lock that is gone", strings.Replace(unrolled("4", "0"), "return", "mutex_lock(&m); x++; mutex_unlock(&m); return", 1), unrolled("1", "1"),
+			[]string{"lock-removed f: takes a mutex in fewer places than the old code: mutex_lock 2 before and 1 after, mutex_unlock 2 before and 1 after; of this unit, f calls these"}},
+		{"a helper that was inlined twice", helper + "void f(int n) { once(n);\n sink(&n);\n once(n + 1); }", helper + "void f(int n) { once(n);\n sink(&n); }",
+			[]string{"lock-removed f: takes a mutex in fewer places than the old code: mutex_lock 2 before and 1 after, mutex_unlock 2 before and 1 after; of this unit, f calls these"}},
+		{"two on a line", "void f(int n) { mutex_lock(&m); x = n; mutex_unlock(&m); sink(&x); mutex_lock(&m); x++; mutex_unlock(&m); }", "void f(int n) { mutex_lock(&m); x = n; mutex_unlock(&m); sink(&x); x++; }",
+			[]string{"lock-removed f: takes a mutex in fewer places than the old code: mutex_lock 2 before and 1 after, mutex_unlock 2 before and 1 after; of this unit, f calls these"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			check(t, look(t, c.pre, c.post, "-g"), c.want)
 		})
 	}
 }

@@ -41,22 +41,18 @@ func (l *look) balances(kind *lock, before, after *holding) {
 }
 
 // counts compares in how many places the update and what it replaces take a lock. Code that moves between functions of
-// the update adds up to nothing.
+// the update adds up to nothing. Places are those of the source, where debug information tells them: the compiler copies
+// code, and differently in the old function and the new one.
 func (l *look) counts(kind *lock) {
-	total := 0
-	delta := map[*unit.Item]int{}
-	for _, it := range l.brought {
-		delta[it] = l.post.flow(it).acquires(kind)
-		if pre := l.PreOf(it); pre != nil {
-			delta[it] -= l.pre.flow(pre).acquires(kind)
-		}
-		total += delta[it]
+	delta, total := l.taken(kind, (*side).calls)
+	if total == 0 {
+		return
 	}
-	for _, pre := range l.gone {
-		total -= l.pre.flow(pre).acquires(kind)
+	if delta, total = l.taken(kind, (*side).sourceCalls); total == 0 {
+		return
 	}
 	for _, it := range l.brought {
-		where := fmt.Sprintf("%s; of this unit, %s", l.callCounts(it, kind), l.users(kind))
+		where := fmt.Sprintf("%s; of this unit, %s", callCounts(l.pre.sourceCalls(l.PreOf(it), kind), l.post.sourceCalls(it, kind), kind), l.users(kind))
 		switch d := delta[it]; {
 		case total > 0 && d > 0:
 			l.warn(LockAdded, it, "takes a "+kind.name+" in more places than the old code: "+where,
@@ -68,17 +64,25 @@ func (l *look) counts(kind *lock) {
 	}
 }
 
-func (l *look) callCounts(it *unit.Item, kind *lock) string {
-	var was *flow
-	if pre := l.PreOf(it); pre != nil {
-		was = l.pre.flow(pre)
+// taken gives by how many places more each function takes a lock, and all together, counted in one of two ways.
+func (l *look) taken(kind *lock, count func(*side, *unit.Item, *lock) map[string]int) (delta map[*unit.Item]int, total int) {
+	delta = map[*unit.Item]int{}
+	for _, it := range l.brought {
+		delta[it] = acquires(count(l.post, it, kind)) - acquires(count(l.pre, l.PreOf(it), kind))
+		total += delta[it]
 	}
-	return callCounts(was, l.post.flow(it), kind)
+	for _, pre := range l.gone {
+		total -= acquires(count(l.pre, pre, kind))
+	}
+	return delta, total
+}
+
+func (l *look) callCounts(it *unit.Item, kind *lock) string {
+	return callCounts(l.pre.calls(l.PreOf(it), kind), l.post.calls(it, kind), kind)
 }
 
 // callCounts lists the calls of a lock's functions that two versions of a function make, before and after.
-func callCounts(was, is *flow, kind *lock) string {
-	a, b := was.calls(kind), is.calls(kind)
+func callCounts(a, b map[string]int, kind *lock) string {
 	var out []string
 	for _, name := range slices.Concat(kind.acquire, kind.try, kind.release) {
 		if a[name]+b[name] > 0 {
@@ -96,7 +100,7 @@ func (l *look) users(kind *lock) string {
 	const most = 6
 	var names []string
 	for _, it := range l.Post.Items {
-		if it.Kind == unit.Function && it.Parent == nil && len(l.post.flow(it).calls(kind)) > 0 {
+		if it.Kind == unit.Function && it.Parent == nil && len(l.post.calls(it, kind)) > 0 {
 			names = append(names, it.Name)
 		}
 	}
@@ -111,24 +115,43 @@ func (l *look) users(kind *lock) string {
 	return strings.Join(names, ", ") + " call these"
 }
 
-// calls counts a flow's calls of a lock's functions.
-func (f *flow) calls(kind *lock) map[string]int {
+// calls counts a function's calls of a lock's functions; none of one that is not there or cannot be followed.
+func (s *side) calls(it *unit.Item, kind *lock) map[string]int {
 	n := map[string]int{}
-	if f == nil {
-		return n
-	}
-	for _, s := range f.steps {
-		if c, ok := lockCalls[plainName(s.call)]; ok && c.lock == kind {
-			n[plainName(s.call)]++
-		}
-	}
+	s.eachCall(it, kind, func(name string, _ step) { n[name]++ })
 	return n
 }
 
-// acquires is the number of places where a flow takes a lock or tries to.
-func (f *flow) acquires(kind *lock) int {
+// sourceCalls counts them by their places in the source.
+func (s *side) sourceCalls(it *unit.Item, kind *lock) map[string]int {
+	n := map[string]int{}
+	seen := map[string]bool{}
+	s.eachCall(it, kind, func(name string, at step) {
+		place := s.unit.SourcePlace(at.in, at.from)
+		if place == "" || !seen[name+" "+place] {
+			n[name]++
+		}
+		seen[name+" "+place] = true
+	})
+	return n
+}
+
+func (s *side) eachCall(it *unit.Item, kind *lock, do func(name string, at step)) {
+	f := s.flow(it)
+	if f == nil {
+		return
+	}
+	for _, at := range f.steps {
+		if c, ok := lockCalls[plainName(at.call)]; ok && c.lock == kind {
+			do(plainName(at.call), at)
+		}
+	}
+}
+
+// acquires is the number of calls that take a lock or try to.
+func acquires(calls map[string]int) int {
 	n := 0
-	for name, k := range f.calls(kind) {
+	for name, k := range calls {
 		if lockCalls[name].effect != drops {
 			n += k
 		}

@@ -16,6 +16,8 @@ type Inlined struct {
 	Start, End uint64
 	// Depth is 1 for what the item itself calls in its source, 2 for what that calls, and so on.
 	Depth int
+	// Line and Column are those of the call, in the function that makes it; 0 where they are not known.
+	Line, Column int64
 }
 
 // inlineTable holds stretches of inlined code by made-up address, ascending.
@@ -36,7 +38,7 @@ func (u *Unit) Inlined(it *Item) (calls []Inlined, ok bool) {
 	end := start + it.Size()
 	for _, c := range t.calls {
 		if c.Start >= start && c.Start < end {
-			calls = append(calls, Inlined{Name: c.Name, Start: c.Start - start, End: min(c.End, end) - start, Depth: c.Depth})
+			calls = append(calls, Inlined{Name: c.Name, Start: c.Start - start, End: min(c.End, end) - start, Depth: c.Depth, Line: c.Line, Column: c.Column})
 		}
 	}
 	return calls, t.known
@@ -100,9 +102,11 @@ func (in *inlineReader) read(t *inlineTable) error {
 				return err
 			}
 			name := in.name(e, 0)
+			line, _ := e.Val(dwarf.AttrCallLine).(int64)
+			column, _ := e.Val(dwarf.AttrCallColumn).(int64)
 			for _, p := range ranges {
 				if name != "" && p[0] < p[1] {
-					t.calls = append(t.calls, Inlined{Name: name, Start: p[0], End: p[1], Depth: depth})
+					t.calls = append(t.calls, Inlined{Name: name, Start: p[0], End: p[1], Depth: depth, Line: line, Column: column})
 				}
 			}
 		}

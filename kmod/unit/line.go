@@ -6,8 +6,10 @@ import (
 	"debug/dwarf"
 	"debug/elf"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"livesplice/kmod/elfobj"
 	"livesplice/kmod/safedwarf"
@@ -23,12 +25,22 @@ type lineTable struct {
 type lineRow struct {
 	addr uint64
 	line int
+	col  int
 	end  bool // of a sequence: the rows before it do not hold from here on
 }
 
 // Lines are the source lines that the compiler's line table gives the instruction at an offset of a function; none
 // without DWARF data. There can be several, as the compiler sees more than one place in an instruction.
 func (u *Unit) Lines(it *Item, off uint64) []int {
+	var out []int
+	for _, r := range u.rowsAt(it, off) {
+		out = append(out, r.line)
+	}
+	return out
+}
+
+// rowsAt are the rows of the line table for the instruction at an offset of a function.
+func (u *Unit) rowsAt(it *Item, off uint64) (out []lineRow) {
 	if u.lines == nil {
 		u.lines = u.readLines()
 	}
@@ -38,13 +50,31 @@ func (u *Unit) Lines(it *Item, off uint64) []int {
 	}
 	rows, addr := u.lines.rows, base+it.Start+off
 	i, _ := slices.BinarySearchFunc(rows, addr+1, func(r lineRow, a uint64) int { return cmp.Compare(r.addr, a) })
-	var out []int
 	for j := i - 1; j >= 0 && rows[j].addr == rows[i-1].addr; j-- {
 		if !rows[j].end {
-			out = append(out, rows[j].line)
+			out = append(out, rows[j])
 		}
 	}
 	return out
+}
+
+// SourcePlace tells instructions of a function apart by what they come from in the source: the line and column of the
+// innermost function, and those of the calls that were inlined. Copies that the compiler made of one statement have one place.
+// It is "" without DWARF data.
+func (u *Unit) SourcePlace(it *Item, off uint64) string {
+	rows := u.rowsAt(it, off)
+	if len(rows) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	calls, _ := u.Inlined(it)
+	for _, c := range calls {
+		if c.Start <= off && off < c.End {
+			fmt.Fprintf(&b, "%d:%s@%d:%d ", c.Depth, c.Name, c.Line, c.Column)
+		}
+	}
+	fmt.Fprintf(&b, "%d:%d", rows[0].line, rows[0].col)
+	return b.String()
 }
 
 // lastLine is the highest source line in the line table of a function; 0 without DWARF data.
@@ -119,7 +149,7 @@ func (u *Unit) lineRows(base map[*elfobj.Section]uint64) ([]lineRow, error) {
 			} else if err != nil {
 				return nil, err
 			}
-			rows = append(rows, lineRow{l.Address, l.Line, l.EndSequence})
+			rows = append(rows, lineRow{l.Address, l.Line, l.Column, l.EndSequence})
 		}
 	}
 }
