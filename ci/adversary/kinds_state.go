@@ -165,12 +165,12 @@ static noinline long $one(long add)
 }
 static noinline long $two(long add)
 {
-	@{@|static long $v@[@| = #5@];
+	@k{@|static long $v@[@| = #5@];
 
 	$v += add;@|static long $v[2];
 
 	$v[add & 1] += add;@}
-	return @{add@|$v@|$v[0]@} + adv_id(#0);
+	return @k{add@|$v@|$v[0]@} + adv_id(#0);
 }
 static void $call(unsigned int op, long arg)
 {
