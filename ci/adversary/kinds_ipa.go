@@ -226,7 +226,7 @@ static noinline int $store(long v)
 }
 static void $call(unsigned int op, long arg)
 {
-	int r = $store(arg);
+	int r __maybe_unused = $store(arg);
 
 	adv_out("stored %ld %d", $last, @{#1@|r@|r + #6@});
 }

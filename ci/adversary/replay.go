@@ -56,8 +56,8 @@ func (o *options) again(ctx context.Context, program string, stdout io.Writer) (
 	}
 	for _, s := range steps {
 		fmt.Fprintf(stdout, "== %s\n", s.name)
-		for what, x := range map[string]observations{"live": o1, "reference": ref, "control": old} {
-			fmt.Fprintf(stdout, "%-9s %q %q\n", what, x.Output[s.name], x.Log[s.name])
+		for i, x := range []observations{o1, ref, old} {
+			fmt.Fprintf(stdout, "%-9s %q %q\n", []string{"live", "reference", "control"}[i], x.Output[s.name], x.Log[s.name])
 		}
 	}
 	differences := compare(t.update, o1, ref, old)

@@ -95,9 +95,11 @@ func TestKinds(t *testing.T) {
 					}
 				}
 			}
-			if hashFiles(up.before) != hashFiles(up.after) {
-				for _, k := range up.Kinds {
-					changed[k] = true
+			for i := range 8 {
+				if more := u.drawUpdate(seed, fmt.Sprint(u.name, i)); hashFiles(more.before) != hashFiles(more.after) {
+					for _, k := range more.Kinds {
+						changed[k] = true
+					}
 				}
 			}
 			if len(up.probe) == 0 {
