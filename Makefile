@@ -4,6 +4,7 @@
 # make bench     times and memory of an update, cold and warm
 # make bench-peers  the same beside a full build of the kernel, and kpatch-build where it is installed
 # make corpus    how many real changes splice, each update loaded in a VM; hours, goes on where it was stopped
+# make adversary hostile changes, each update beside a kernel built from the patched source; an hour, goes on where it was stopped
 # make lint      gofmt, go vet and staticcheck
 # make fuzz      every fuzz target, FUZZTIME (60s) each
 #
@@ -19,7 +20,7 @@ LIVESPLICE_CACHE_SIZE ?= 0
 export LIVESPLICE_CACHE_SIZE
 export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 
-.PHONY: demo test packages bench bench-peers corpus lint vet fuzz setup
+.PHONY: demo test packages bench bench-peers corpus adversary lint vet fuzz setup
 
 demo: setup
 	$(GO) run ./ci/demo
@@ -39,6 +40,9 @@ bench-peers: setup
 
 corpus: setup
 	$(GO) run ./ci/corpus -out dist/corpus -doc docs/corpus.md
+
+adversary: setup
+	$(GO) run ./ci/adversary -minutes 60 -updates 500 -state dist/adversary -doc docs/adversary.md
 
 lint: setup
 	@files=$$(gofmt -l ci cmd kconfig kmod pipeline pkgfmt) && if [ -n "$$files" ]; then echo "not gofmt'ed:"; echo "$$files"; exit 1; fi

@@ -42,7 +42,9 @@ func (f form) make(ctx context.Context, src, top string) error {
 	steps := [][]string{
 		{"KCONFIG_ALLCONFIG=" + fragment, "allnoconfig"},
 		{}, // what is there from a build that was stopped is not made again
-		{"bindeb-pkg"},
+	}
+	if !f.bare {
+		steps = append(steps, []string{"bindeb-pkg"})
 	}
 	if f.rpm {
 		steps = append(steps, []string{"RPMOPTS=--define '_topdir " + filepath.Join(top, "rpm") + "'", "binrpm-pkg"})

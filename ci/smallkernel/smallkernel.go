@@ -30,6 +30,8 @@ type Kernel struct {
 	Object  string // the O= folder after `make`: vmlinux, objects, .cmd files, modules.order; nobody has cleaned up
 	Config  string // the fragment that it is configured by
 
+	Unpacked string // the source folder as it was before any build; Source, unless the build was in place
+
 	Image   string // linux-image .deb, made by `make bindeb-pkg`
 	Headers string // linux-headers .deb
 	RPM     string // kernel .rpm, made by `make binrpm-pkg` of the same tree: the same vmlinux; "": not made
@@ -67,6 +69,7 @@ type form struct {
 	config  string
 	inPlace bool // without O=
 	rpm     bool // packages of rpm, too
+	bare    bool // no packages at all
 }
 
 // Build builds the kernel, or finds it in the cache.
@@ -83,6 +86,12 @@ func BuildInPlace(ctx context.Context) (*Kernel, error) {
 // build, too.
 func BuildDebug(ctx context.Context) (*Kernel, error) {
 	return build(ctx, form{name: "debug", config: strings.Replace(string(config), `"-small"`, `"-small-debug"`, 1) + debug})
+}
+
+// BuildBare is BuildInPlace with more configuration, of another release ("6.1.192-NAME"), and without packages: what other kernels
+// are built on, in a copy of the folder, since nothing in it names its path.
+func BuildBare(ctx context.Context, name, more string) (*Kernel, error) {
+	return build(ctx, form{name: name, config: strings.Replace(string(config), `"-small"`, `"-`+name+`"`, 1) + more, inPlace: true, bare: true})
 }
 
 // build finds or makes the tree of a form. kbuild may write the names of folders into what it makes, so
@@ -119,11 +128,11 @@ func build(ctx context.Context, f form) (*Kernel, error) {
 	if err != nil {
 		return fail(err)
 	}
-	k := &Kernel{Source: src.Dir, Object: filepath.Join(top, "obj"), Config: f.config}
+	k := &Kernel{Source: src.Dir, Object: filepath.Join(top, "obj"), Config: f.config, Unpacked: src.Dir}
 	if f.inPlace {
 		k.Source = k.Object
 	}
-	if err := k.find(top, f.rpm); err != nil {
+	if err := k.find(top, f); err != nil {
 		return fail(err)
 	}
 	return k, nil
@@ -157,12 +166,15 @@ func keyOf(ctx context.Context, src *source.Tree, f form) (string, error) {
 }
 
 // find fills in what the build has made.
-func (k *Kernel) find(top string, rpm bool) error {
+func (k *Kernel) find(top string, f form) error {
 	release, err := os.ReadFile(filepath.Join(k.Object, "include/config/kernel.release"))
 	if err != nil {
 		return err
 	}
 	k.Release = strings.TrimSpace(string(release))
+	if f.bare {
+		return nil
+	}
 	for _, w := range []struct {
 		to      *string
 		pattern string
@@ -171,7 +183,7 @@ func (k *Kernel) find(top string, rpm bool) error {
 		{&k.Headers, "linux-headers-" + k.Release + "_*.deb"},
 		{&k.RPM, "rpm/RPMS/x86_64/kernel-6*.rpm"},
 	} {
-		if w.to == &k.RPM && !rpm {
+		if w.to == &k.RPM && !f.rpm {
 			continue
 		}
 		found, err := filepath.Glob(filepath.Join(top, w.pattern))

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"livesplice/ci/smallkernel"
+	"livesplice/ci/vm"
+	"livesplice/pipeline/process"
+)
+
+// moreConfig is what the campaign's kernel has beside the small one's: what Debian has too and units can meet.
+const moreConfig = `
+CONFIG_DYNAMIC_DEBUG=y
+CONFIG_PREEMPT_DYNAMIC=y
+`
+
+// built is a kernel with a scaffold, built in a folder of its own.
+type built struct {
+	dir     string // holds tree, the folder in which make ran, and kernel, what it installs
+	release string
+}
+
+func (b *built) tree() string   { return filepath.Join(b.dir, "tree") }
+func (b *built) kernel() string { return filepath.Join(b.dir, "kernel") }
+
+// vmConfig boots it.
+func (b *built) vmConfig(modules []string) vm.Config {
+	return vm.Config{Vmlinuz: filepath.Join(b.kernel(), "boot", "vmlinuz-"+b.release), ModulesDir: filepath.Join(b.kernel(), "lib", "modules", b.release), Modules: modules}
+}
+
+// done is the file that says that a build came to its end.
+const done = "done"
+
+// buildBase builds the kernel of a scaffold in dir, or finds that it has been.
+func buildBase(ctx context.Context, dir string, files map[string]string) (*built, error) {
+	bare, err := smallkernel.BuildBare(ctx, "adversary", moreConfig)
+	if err != nil {
+		return nil, err
+	}
+	b := &built{dir: dir, release: bare.Release}
+	key := hashFiles(files) + bare.Object
+	if isDone(dir, key) {
+		return b, nil
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, err
+	}
+	if err := copyTree(ctx, bare.Unpacked, bare.Object, b.tree()); err != nil {
+		return nil, err
+	}
+	if err := addFolder(b.tree(), files); err != nil {
+		return nil, err
+	}
+	if err := b.make(ctx); err != nil {
+		return nil, err
+	}
+	return b, writeDone(dir, key)
+}
+
+// copyReference copies a built base, to be patched and built again.
+func copyReference(ctx context.Context, base *built, unpacked, dir string) (*built, error) {
+	b := &built{dir: dir, release: base.release}
+	key, err := os.ReadFile(filepath.Join(base.dir, done))
+	if err != nil || isDone(dir, string(key)) {
+		return b, err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, err
+	}
+	if err := copyTree(ctx, unpacked, base.tree(), b.tree()); err != nil {
+		return nil, err
+	}
+	return b, writeDone(dir, string(key))
+}
+
+func isDone(dir, key string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, done))
+	return err == nil && string(text) == key
+}
+
+func writeDone(dir, key string) error { return replaceFile(filepath.Join(dir, done), key) }
+
+// copyTree copies a folder in which a kernel was built in place. What it still has of the unpacked source is linked, since nobody
+// writes to that; what the build made is copied, since make writes into some of its files.
+func copyTree(ctx context.Context, unpacked, from, to string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, rel)
+		info, err := d.Info()
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			return os.MkdirAll(target, 0o755)
+		case info.Mode()&fs.ModeSymlink != 0:
+			link, err := os.Readlink(path)
+			if err != nil {
+				return err
+			}
+			return os.Symlink(link, target)
+		case !info.Mode().IsRegular():
+			return nil
+		}
+		if same, err := os.Lstat(filepath.Join(unpacked, rel)); err == nil && os.SameFile(same, info) {
+			return os.Link(path, target)
+		}
+		return copyFile(path, target, info)
+	})
+}
+
+// copyFile copies a file with its times, by which make goes.
+func copyFile(from, to string, info fs.FileInfo) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, info.Mode().Perm())
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err = errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	return os.Chtimes(to, info.ModTime(), info.ModTime())
+}
+
+// replaceFile writes a file that may be a link to another's until then.
+func replaceFile(path, text string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
+}
+
+// addFolder puts the scaffold into a source tree.
+func addFolder(tree string, files map[string]string) error {
+	kbuild := filepath.Join(tree, "Kbuild")
+	text, err := os.ReadFile(kbuild)
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(kbuild, string(text)+"\nobj-y += "+folder+"/\n"); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(tree, folder), 0o755); err != nil {
+		return err
+	}
+	return writeFiles(tree, files)
+}
+
+// writeFiles writes files of the scaffold, those alone that have another text than they should: make goes by times.
+func writeFiles(tree string, files map[string]string) error {
+	for name, text := range files {
+		path := filepath.Join(tree, folder, name)
+		if old, err := os.ReadFile(path); err == nil && string(old) == text {
+			continue
+		}
+		if err := replaceFile(path, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compilerLine is a line that says what is wrong with a source file.
+var compilerLine = regexp.MustCompile(`(?m)^.*(?:error|undefined reference|multiple definition|ERROR).*$`)
+
+// make builds the kernel and installs it in b.kernel: boot/vmlinuz-*, boot/config-*, lib/modules.
+func (b *built) make(ctx context.Context) error {
+	k := &smallkernel.Kernel{Source: b.tree()}
+	if err := os.RemoveAll(b.kernel()); err != nil {
+		return err
+	}
+	boot := filepath.Join(b.kernel(), "boot")
+	if err := os.MkdirAll(boot, 0o755); err != nil {
+		return err
+	}
+	for _, args := range [][]string{nil, {"modules_install", "INSTALL_MOD_PATH=" + b.kernel()}} {
+		if res, err := k.Make(ctx, b.tree(), args...); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			lines := compilerLine.FindAllString(string(res.Stderr), 12)
+			return fmt.Errorf("make %q in %s: %w\n%s", args, b.tree(), err, strings.Join(lines, "\n"))
+		}
+	}
+	for from, to := range map[string]string{"arch/x86/boot/bzImage": "vmlinuz-", ".config": "config-", "System.map": "System.map-"} {
+		if _, err := process.Run(ctx, process.Cmd{Path: "cp", Args: []string{filepath.Join(b.tree(), from), filepath.Join(boot, to+b.release)}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// patchReference makes the scaffold of b that of files, and builds.
+func (b *built) patchReference(ctx context.Context, files map[string]string) error {
+	if err := writeFiles(b.tree(), files); err != nil {
+		return err
+	}
+	return b.make(ctx)
+}
+
+// moduleNames are those of the units, sorted.
+func moduleNames(units []*unit) (names []string) {
+	for _, u := range units {
+		names = append(names, u.modules()...)
+	}
+	slices.Sort(names)
+	return names
+}

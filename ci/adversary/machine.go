@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"livesplice/ci/vm"
+)
+
+// The limits of one machine. A script that hangs must not take the others with it. Emulated machines share this one's processors
+// with whatever else runs.
+const (
+	machineLife = 3 * time.Hour
+	scriptLife  = 5 * time.Minute
+	memory      = 1024 // MiB
+)
+
+// runner runs scripts in a machine, and starts another one after one that died or hung.
+type runner struct {
+	config vm.Config
+	vm     *vm.VM
+	boots  int
+}
+
+func newRunner(b *built, modules []string, cpus int) *runner {
+	c := b.vmConfig(modules)
+	c.Memory, c.CPUs, c.Timeout = memory, cpus, machineLife
+	c.Append = "oops=panic log_buf_len=4M ignore_loglevel=0 quiet"
+	return &runner{config: c}
+}
+
+// run runs the steps of an update. died says why the machine did not survive them: the observations are then what there was.
+func (r *runner) run(ctx context.Context, steps []step, module string) (o observations, died string, err error) {
+	if r.vm == nil {
+		if r.vm, err = vm.Start(ctx, r.config); err != nil {
+			return o, "", fmt.Errorf("machine: %w", err)
+		}
+		r.boots++
+	}
+	if module != "" {
+		if err := r.vm.CopyIn(ctx, module, "/root/"+filepath.Base(module)); err != nil {
+			return o, "", err
+		}
+	}
+	mark, err := r.vm.Mark(ctx)
+	if err != nil {
+		return o, "", err
+	}
+	one, stop := context.WithTimeout(ctx, scriptLife)
+	res, rerr := r.vm.Run(one, script(steps))
+	stop()
+	if ctx.Err() != nil {
+		return o, "", context.Cause(ctx)
+	}
+	var log []string
+	if lines, err := r.vm.KernelLog(ctx); err == nil {
+		for _, l := range lines {
+			if l.Seq >= mark {
+				log = append(log, l.Text)
+			}
+		}
+	} else if rerr == nil {
+		rerr = err
+	}
+	o = observe(res.Stdout, log)
+	if rerr != nil {
+		died = reason(rerr)
+		r.close()
+	}
+	return o, died, nil
+}
+
+// reason is the end of a machine in a few lines.
+func reason(err error) string {
+	var dead *vm.DiedError
+	if errors.As(err, &dead) {
+		return dead.Error()
+	}
+	return err.Error()
+}
+
+func (r *runner) close() {
+	if r.vm != nil {
+		_ = r.vm.Close() // its death has been told of
+		r.vm = nil
+	}
+}
