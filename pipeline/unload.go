@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"livesplice/kmod/finding"
@@ -36,6 +37,14 @@ func (c *creation) unloading() error {
 	}
 	c.unload.Allowed = len(c.unload.Reasons) == 0
 	return nil
+}
+
+// adds says whether a unit of the update defines a global name.
+func (c *creation) adds(name string) bool {
+	return slices.ContainsFunc(c.units, func(u link.Unit) bool {
+		s := u.Extract.Obj.Symbol(name)
+		return s != nil && !s.Undefined() && s.Bind != 0
+	})
 }
 
 // shipped are the constants of post among what is held that the shipped binary has too.

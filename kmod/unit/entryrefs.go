@@ -95,7 +95,7 @@ func (u *Unit) layoutFits(s *elfobj.Section, layout entryLayout, size uint64, n 
 			return false
 		case k == 0 && (r.Sym == nil || r.Sym.Section == nil || !codeLike(r.Sym.Section)):
 			return false
-		case k+1 == n && most && layout.last != nil && !layout.last(u, r):
+		case k+1 == n && most && layout.last != nil && (end != size || !layout.last(u, r)):
 			return false
 		}
 	}
