@@ -12,6 +12,7 @@ import (
 	"livesplice/kconfig"
 	"livesplice/kmod/diff"
 	"livesplice/kmod/finding"
+	"livesplice/kmod/klpcore"
 	"livesplice/kmod/link"
 	"livesplice/kmod/livepatch"
 	"livesplice/kmod/match"
@@ -68,8 +69,10 @@ type creation struct {
 	link     *link.Plan
 	id       string
 	module   []byte
-	signer   *sign.Signer // nil: the module is not signed
-	debug    string       // what the check against debug information found
+	// predicted is what the kernel will do with the module.
+	predicted *klpcore.Prediction
+	signer    *sign.Signer // nil: the module is not signed
+	debug     string       // what the check against debug information found
 }
 
 // stage is one step of an update; its text is what it found, for people.

@@ -171,7 +171,7 @@ func (c *creation) verify(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the module is not what was meant, which is a fault of livesplice:\n%w", err)
 	}
-	if _, err := c.predict(ctx); err != nil {
+	if c.predicted, err = c.predict(ctx); err != nil {
 		return "", fmt.Errorf("the kernel would do with the module what was not meant, which is a fault of livesplice:\n%w", err)
 	}
 	return splices(len(c.link.Splices)) + addedOnly(c.link.Objects()), nil

@@ -158,7 +158,7 @@ func (c *creation) writeStages(dir string, manifest *livepatch.Manifest, report 
 	for _, u := range c.units {
 		diffs, matches = append(diffs, u.Diff), append(matches, u.Match)
 	}
-	for name, v := range map[string]any{"plan.json": c.plan, "diff.json": diffs, "match.json": matches, "link.json": c.link, "report.json": report} {
+	for name, v := range map[string]any{"plan.json": c.plan, "diff.json": diffs, "match.json": matches, "link.json": c.link, "kernel.json": c.predicted, "report.json": report} {
 		data, err := json.MarshalIndent(v, "", "  ")
 		if err != nil {
 			return err

@@ -9,10 +9,10 @@ import (
 
 // Prediction is what the kernel will do with a module that Check found right.
 type Prediction struct {
-	Objects []Object
+	Objects []Object `json:"objects"`
 	// Writes are the fields that livepatch fills in, by section and offset. Those for vmlinux are written before the kernel looks
 	// at any table of the module, those for a module when that and the update are both there, and cleared when it goes.
-	Writes []Write
+	Writes []Write `json:"writes"`
 }
 
 // maxProblems bounds what is said of one module.

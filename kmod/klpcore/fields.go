@@ -12,20 +12,21 @@ import (
 // Write is one field that the kernel fills in for livepatch.
 type Write struct {
 	// Object is whose loading writes it: "vmlinux" for that of the update itself, else a module.
-	Object  string
-	Section string // of the update
-	Offset  uint64
-	Size    uint64 // bytes
-	Symbol  Symbol
-	Addend  int64
+	Object  string `json:"object"`
+	Section string `json:"section"` // of the update
+	Offset  uint64 `json:"offset"`
+	Size    uint64 `json:"size"` // bytes
+	Symbol  Symbol `json:"symbol"`
+	Addend  int64  `json:"addend"`
 	// Relative says that the field's own address is taken off.
-	Relative bool
+	Relative bool `json:"relative"`
 }
 
 // Symbol is what livepatch looks up.
 type Symbol struct {
-	Object, Name string
-	Pos          uint64 // 0: must be the only one
+	Object string `json:"object"`
+	Name   string `json:"name"`
+	Pos    uint64 `json:"position"` // 0: must be the only one
 }
 
 func (y Symbol) String() string { return fmt.Sprintf("%s of %s, position %d", y.Name, y.Object, y.Pos) }

@@ -8,17 +8,19 @@ import (
 
 // Object is an entry of the module's array of struct klp_object.
 type Object struct {
-	Name        string // "vmlinux" for the entry without a name
-	Functions   []Function
-	callbacks   []place // pre_patch, post_patch, pre_unpatch, post_unpatch; zero places for those that are not set
-	postUnpatch bool
+	Name      string     `json:"name"`      // "vmlinux" for the entry without a name
+	Functions []Function `json:"functions"` // none: the update only adds code to it
+
+	callbacks   []place // those that are set
+	postUnpatch bool    // one that runs once the object is no longer patched
 }
 
 // Function is an entry of an array of struct klp_func.
 type Function struct {
-	Name string
-	Pos  uint64
-	new  place
+	Name string `json:"name"`
+	Pos  uint64 `json:"position"`
+
+	new place
 }
 
 // place is a place in the module; section 0 for none.

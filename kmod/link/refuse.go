@@ -2,8 +2,10 @@ package link
 
 import (
 	"fmt"
+	"slices"
 
 	"livesplice/kmod/diff"
+	"livesplice/kmod/elfobj"
 	"livesplice/kmod/vmlinux"
 )
 
@@ -15,7 +17,7 @@ func refuse(units []Unit, out diff.Refusals) error {
 		if err != nil {
 			return err
 		}
-		out = append(out, more...)
+		out = append(append(out, more...), perCPUAddresses(u)...)
 	}
 	if len(out) == 0 {
 		return nil
@@ -83,4 +85,32 @@ func readOnlyKeys(u Unit) (out diff.Refusals, err error) {
 		}
 	}
 	return out, nil
+}
+
+// perCPUAddresses refuses new per-CPU variables that hold an address. Before the kernel fills in the references of a module it takes
+// the section of these out of those that it loads, and so leaves them empty, up to 6.12 at least; and what is known only with a
+// patched module comes after the copies for the CPUs.
+//
+// Source: layout_and_allocate, apply_relocations and post_relocation, kernel/module/main.c, v5.10, v6.1 and v6.12; v7.2 fills in
+// those that it knows at once.
+func perCPUAddresses(u Unit) (out diff.Refusals) {
+	for _, s := range u.Extract.Obj.Sections {
+		if s.Name != ".data..percpu" || s.Rela == nil {
+			continue
+		}
+		for _, y := range u.Extract.Obj.Symbols {
+			if y.Section != s || !slices.ContainsFunc(s.Rela.Relocs, func(r elfobj.Reloc) bool { return r.Offset >= y.Value && r.Offset < y.Value+y.Size }) {
+				continue
+			}
+			r := diff.Refusal{Code: diff.NotExtractable, Unit: u.Diff.Unit, Subject: y.Name,
+				Reason: "it is a new per-CPU variable that begins with an address in it, which the kernel does not fill in in a module", Remedy: "set it in code, the first time that it is used"}
+			for _, it := range u.Diff.Post.Items {
+				if it.Name == y.Name {
+					r.Source = u.Diff.Post.Source(it)
+				}
+			}
+			out = append(out, r)
+		}
+	}
+	return out
 }

@@ -320,6 +320,9 @@ func TestRefusedByTheKernel(t *testing.T) {
 		{"a branch on a static key that is read-only after boot",
 			"it branches on the static key bypass_usercopy_checks, which is read-only after boot", edits{"mm/usercopy.c": {
 				"\tif (static_branch_unlikely(&bypass_usercopy_checks))\n\t\treturn;\n", "\tif (static_branch_unlikely(&bypass_usercopy_checks) || n == 77777)\n\t\treturn;\n"}}},
+		{"a new per-CPU variable that begins with an address", "livesplice_pointer: it is a new per-CPU variable that begins with an address in it", edits{"fs/exec.c": {
+			"static int exec_binprm(struct linux_binprm *bprm)\n{", "static int livesplice_pointed;\nstatic DEFINE_PER_CPU(int *, livesplice_pointer) = &livesplice_pointed;\n\nstatic int exec_binprm(struct linux_binprm *bprm)\n{",
+			"\taudit_bprm(bprm);\n", "\t(*this_cpu_read(livesplice_pointer))++;\n\taudit_bprm(bprm);\n"}}},
 		{"a global function that moved to another unit", "it moved to fs/readdir.c", edits{
 			"fs/d_path.c":  {"char *simple_dname(struct dentry *dentry, char *buffer, int buflen)\n{", "static noinline __used char *simple_dname_old(struct dentry *dentry, char *buffer, int buflen)\n{"},
 			"fs/readdir.c": {"int iterate_dir(", "char *simple_dname(struct dentry *dentry, char *buffer, int buflen) { return buffer + buflen; }\nint iterate_dir("},
