@@ -16,7 +16,7 @@ func (r *Result) constants() error {
 	var changed []*unit.Item
 	for _, it := range r.Post.Items {
 		pre := r.PreOf(it)
-		if it.Kind != unit.Datum || pre == nil || Fresh(it) || !plainConstant(it) || !plainConstant(pre) {
+		if it.Kind != unit.Datum || pre == nil || Fresh(it) || !plainConstant(r.Post, it) || !plainConstant(r.Pre, pre) {
 			continue
 		}
 		same, err := r.cmp.content(pre, it)
@@ -59,9 +59,10 @@ func (r *Result) constants() error {
 	return nil
 }
 
-// plainConstant says whether an item is a constant of this unit alone, without pointers.
-func plainConstant(it *unit.Item) bool {
-	return storageOf(it) == constant && !it.Global() && !it.Section.Exec() && ordinary(it.Section.Name) && len(it.Section.RelocsIn(it.Start, it.End)) == 0
+// plainConstant says whether an item is a constant of this unit alone, without pointers, and in a section of its own: of a place that
+// is counted from the start of a section it cannot be told for certain which of several items is meant.
+func plainConstant(u *unit.Unit, it *unit.Item) bool {
+	return len(u.ItemsIn(it.Section)) == 1 && storageOf(it) == constant && !it.Global() && !it.Section.Exec() && ordinary(it.Section.Name) && len(it.Section.RelocsIn(it.Start, it.End)) == 0
 }
 
 // constantHolders gives for each item of a unit one that has its address, or can have it: data, code that does anything

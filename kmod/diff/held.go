@@ -42,7 +42,11 @@ func (r *Result) functionUses(u *unit.Unit) (map[*unit.Item]uses, error) {
 		}
 		out[ref.To] = use
 	}
+	byName := kfuncs(u)
 	for _, it := range u.Items {
+		if by := byName[it.Name]; by != nil && it.Kind == unit.Function {
+			out[it] = uses{by: out[it].by, holder: by}
+		}
 		refs, err := u.Refs(it)
 		if err != nil {
 			return nil, err
@@ -57,6 +61,22 @@ func (r *Result) functionUses(u *unit.Unit) (map[*unit.Item]uses, error) {
 		}
 	}
 	return out, nil
+}
+
+// kfuncs gives the BTF ids by the functions that they name: the verifier of BPF programs looks the address of such a function up
+// in kallsyms, by its name, and puts it into the programs.
+//
+// Source: include/linux/btf_ids.h and kernel/bpf/verifier.c, add_kfunc_call, v6.1.
+func kfuncs(u *unit.Unit) map[string]*unit.Item {
+	out := map[string]*unit.Item{}
+	for _, it := range u.Items {
+		for _, y := range it.Syms {
+			if rest, ok := strings.CutPrefix(y.Name, "__BTF_ID__func__"); ok && strings.Contains(rest, "__") {
+				out[rest[:strings.LastIndex(rest, "__")]] = it
+			}
+		}
+	}
+	return out
 }
 
 // holder says of an item that it has the address of another: "g (drivers/x.c:12) of the shipped code computes its address".
