@@ -102,6 +102,7 @@ func (c *creation) rebuildAndDiff(ctx context.Context) (string, error) {
 			c.objects = append(c.objects, c.plan.Units[i].Object)
 		}
 	}
+	c.refused = append(c.refused, movedVariables(results)...)
 	if err := c.extract(); err != nil {
 		return "", err
 	}
@@ -156,10 +157,11 @@ func (c *creation) freeSlot() { <-c.compilers }
 type comparison struct {
 	*diff.Result // without the objects of a unit in which nothing changed
 	warnings     finding.Warnings
+	gone, added  []diff.MovedVariable
 }
 
 // compareUnit compiles one unit twice and compares code, data and the layout of types.
-func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison, error) {
+func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (out *comparison, err error) {
 	pre, err := c.compile(ctx, u, nil)
 	if err != nil {
 		return nil, err
@@ -182,6 +184,12 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (*comparison,
 		return nil, err
 	}
 	r.Notes = append(r.Notes, post.kept...)
+	gone, added := r.Moved()
+	defer func() {
+		if out != nil {
+			out.gone, out.added = gone, added
+		}
+	}()
 	names := r.NewNames()
 	if len(r.Changes) == 0 && len(r.Refusals) == 0 && len(names) == 0 {
 		return idle(r), nil

@@ -31,12 +31,11 @@ func (r *Result) state(it *unit.Item) bool {
 
 // questions are variables on which code of the update depends and of which names and users alone do not say enough.
 type questions struct {
-	gone    []*unit.Item // of pre: without a counterpart, or with a constant as one
-	paired  []*unit.Item // of post: static locals with a counterpart
-	unlike  []*unit.Item // of both: called as a macro's, and perhaps none
-	added   []*unit.Item // of post
-	names   map[string]bool
-	preName map[string]bool // functions of pre
+	gone   []*unit.Item // of pre: without a counterpart, or with a constant as one
+	paired []*unit.Item // of post: static locals with a counterpart
+	unlike []*unit.Item // of both: called as a macro's, and perhaps none
+	added  []*unit.Item // of post
+	names  map[string]bool
 }
 
 // settleVariables corrects the correlation of variables by scope and type, as the source declares them, where code of the update
@@ -52,15 +51,18 @@ func (r *Result) settleVariables() bool {
 	if err == nil {
 		post, err = r.Post.Variables(q.names)
 	}
-	if err != nil {
-		return r.withoutScopes(q)
-	}
 	s := &scopes{Result: r, pre: byItem(pre), post: byItem(post)}
+	s.pre.byName(r.Pre)
+	s.post.byName(r.Post)
 	r.cmp.scopes = s
-	changed := s.ownVariables(q)
-	changed = s.pairByScope() || changed
-	r.findLost(pre, post)
-	return changed
+	changed := false
+	if err != nil {
+		changed = s.withoutDebug(q)
+	} else {
+		changed = s.ownVariables(q)
+		r.findLost(pre, post)
+	}
+	return s.pairByScope() || changed
 }
 
 // variablesInQuestion lists them.
@@ -139,17 +141,17 @@ func rootOf(it *unit.Item) *unit.Item {
 	return it
 }
 
-// withoutScopes does what is left to do where an object has no debug information: a static local that other functions use than
+// withoutDebug does what is left to do where an object has no debug information: a static local that other functions use than
 // before may be another one, of a function that was inlined.
-func (r *Result) withoutScopes(q *questions) (changed bool) {
+func (s *scopes) withoutDebug(q *questions) (changed bool) {
 	for _, it := range q.paired {
-		if r.cmp.bySomeUsers[it] && !r.cmp.ambiguous[it] {
-			r.cmp.ambiguous[it], r.cmp.unscoped = true, true
+		if s.cmp.bySomeUsers[it] && !s.cmp.ambiguous[it] && s.post[it] == nil {
+			s.cmp.ambiguous[it], s.cmp.unscoped = true, true
 			changed = true
 		}
 	}
 	for _, it := range q.gone {
-		r.cmp.unscoped = r.cmp.unscoped || !it.Global()
+		s.cmp.unscoped = s.cmp.unscoped || !it.Global()
 	}
 	return changed
 }
@@ -157,17 +159,31 @@ func (r *Result) withoutScopes(q *questions) (changed bool) {
 // scopes are the variables of both objects as their sources declare them.
 type scopes struct {
 	*Result
-	pre, post map[*unit.Item]*unit.Variable
+	pre, post variables
 }
 
-func byItem(vars []*unit.Variable) map[*unit.Item]*unit.Variable {
-	out := map[*unit.Item]*unit.Variable{}
+// variables are those of one object, where it has them.
+type variables map[*unit.Item]*unit.Variable
+
+func byItem(vars []*unit.Variable) variables {
+	out := variables{}
 	for _, v := range vars {
-		if v.Item != nil && out[v.Item] == nil {
+		if v.Item != nil && out[v.Item] == nil && v.Function != unit.NoFunction {
 			out[v.Item] = v
 		}
 	}
 	return out
+}
+
+// byName adds static locals of which the name tells the function, as clang's does: f.count. Its debug information does not always:
+// before 16 it left out the names of functions that were inlined everywhere.
+func (vars variables) byName(u *unit.Unit) {
+	for _, it := range u.Items {
+		base := unit.BaseName(it.Name)
+		if i := strings.LastIndexByte(base, '.'); it.Kind == unit.Datum && i > 0 && vars[it] == nil {
+			vars[it] = &unit.Variable{Name: base[i+1:], Function: base[:i], Item: it}
+		}
+	}
 }
 
 // ownVariables finds variables that are called as those of macros and are of another type.
@@ -207,13 +223,15 @@ func (s *scopes) pairByScope() (changed bool) {
 		case s.PreOf(it) == nil || !slices.Contains(was, s.PreOf(it)):
 			changed = s.unpair(it) || !s.cmp.ambiguous[it] || changed
 			s.cmp.ambiguous[it] = true
+		case len(was) != len(now) && !s.cmp.ambiguous[it]:
+			s.cmp.ambiguous[it], changed = true, true
 		}
 	}
 	return s.remark() || changed
 }
 
 // group are the static locals of a unit that are state, by scope and name.
-func (s *scopes) group(u *unit.Unit, of map[*unit.Item]*unit.Variable) map[declared][]*unit.Item {
+func (s *scopes) group(u *unit.Unit, of variables) map[declared][]*unit.Item {
 	out := map[declared][]*unit.Item{}
 	for _, it := range u.Items {
 		if v := of[it]; v != nil && numbered(it) && s.state(it) {
@@ -223,7 +241,7 @@ func (s *scopes) group(u *unit.Unit, of map[*unit.Item]*unit.Variable) map[decla
 	return out
 }
 
-func ofType(items []*unit.Item, of map[*unit.Item]*unit.Variable, typ string) (out []*unit.Item) {
+func ofType(items []*unit.Item, of variables, typ string) (out []*unit.Item) {
 	for _, it := range items {
 		if of[it].Type == typ {
 			out = append(out, it)
@@ -295,14 +313,15 @@ func (r *Result) findLost(pre, post []*unit.Variable) {
 		if to := r.cmp.postOf[it]; !r.state(it) || to != nil && storageOf(to) != constant {
 			continue
 		}
-		v := was[it]
-		if v == nil && !numbered(it) {
-			v = &unit.Variable{Name: it.Name}
+		key := declared{name: variableName(it)}
+		if v := was[it]; v != nil {
+			key = declaredAs(v)
+		} else if i := slices.IndexFunc(post, func(v *unit.Variable) bool {
+			return numbered(it) && v.Name == key.name && v.Function != "" && v.Item == nil
+		}); i >= 0 {
+			key = declaredAs(post[i]) // compilers that do not say where statics of inlined functions are
 		}
-		if v == nil {
-			continue
-		}
-		if is := now[declaredAs(v)]; is != nil && !is.Const && !r.Options.Dropped[[2]string{is.Function, is.Name}] && (is.Item == nil || !is.Item.Writable()) {
+		if is := now[key]; is != nil && !is.Const && !r.Options.Dropped[[2]string{is.Function, is.Name}] && (is.Item == nil || !is.Item.Writable()) {
 			r.lost = append(r.lost, LostVariable{Name: is.Name, Function: is.Function, File: is.File, Line: is.Line, pre: it})
 		}
 	}
@@ -319,6 +338,26 @@ func (r *Result) lostVariables() {
 			Reason: "the patched source still has this variable, but its code no longer writes or no longer reads it, and the compiler put the initial value in its place or left out what was written: what the running kernel has in it would not count",
 			Remedy: "mark it __read_mostly, by which it stays a variable, or access it by READ_ONCE() and WRITE_ONCE()"})
 	}
+}
+
+// MovedVariable is a variable that is gone from a unit, or new in it.
+type MovedVariable struct {
+	Name string // as the source has it
+	Size uint64 // bytes
+}
+
+// Moved gives the variables that are gone from the unit and those that are new, for who has the other units of a patch. Names of
+// macros and what only a booting kernel uses do not count.
+func (r *Result) Moved() (gone, added []MovedVariable) {
+	list := func(items []*unit.Item, other map[*unit.Item]*unit.Item) (out []MovedVariable) {
+		for _, it := range items {
+			if r.state(it) && other[it] == nil && it.Size() > 0 {
+				out = append(out, MovedVariable{Name: variableName(it), Size: it.Size()})
+			}
+		}
+		return out
+	}
+	return list(r.Pre.Items, r.cmp.postOf), list(r.Post.Items, r.cmp.preOf)
 }
 
 // scopeNotes tell which variables of one name are two.

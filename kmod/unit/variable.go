@@ -27,6 +27,9 @@ type Variable struct {
 	Line int
 }
 
+// NoFunction stands for a function whose name the object does not tell, which is not file scope.
+const NoFunction = "?"
+
 // ErrNoVariables says that an object has no DWARF data.
 var ErrNoVariables = errors.New("no debug information")
 
@@ -184,7 +187,7 @@ func (v *variableReader) functionName(e *dwarf.Entry) string {
 		return name
 	}
 	name, _ := v.origin(e).Val(dwarf.AttrName).(string)
-	v.functions[e.Offset] = cmp.Or(name, "?") // never file scope
+	v.functions[e.Offset] = cmp.Or(name, NoFunction)
 	return v.functions[e.Offset]
 }
 
