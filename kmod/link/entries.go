@@ -100,7 +100,8 @@ func (v *verifier) rest(list map[vmlinux.At]*listed) (errs []error) {
 		}
 	}
 	for _, it := range v.mod.Items {
-		known := v.back[it] != nil || own[root(it).Name] || strings.HasPrefix(it.Name, functionArrays) || it.Kind == unit.Literal || strings.HasPrefix(it.Name, "__UNIQUE_ID_") ||
+		name, _, _ := strings.Cut(root(it).Name, ".") // gcc makes clones of them
+		known := v.back[it] != nil || own[name] || strings.HasPrefix(it.Name, functionArrays) || it.Kind == unit.Literal || strings.HasPrefix(it.Name, "__UNIQUE_ID_") ||
 			it.Section.Name == ".return_sites" || it.Section.Type == elf.SHT_NOTE
 		if !known && (it.Kind == unit.Function || it.Kind == unit.Datum) {
 			errs = append(errs, fmt.Errorf("module: %s %s in section %s is not part of any unit", it.Kind, it, it.Section.Name))

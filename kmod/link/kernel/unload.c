@@ -88,7 +88,7 @@ static void livesplice_hide(const char *module, bool hide)
 		if (!livesplice_late(info, s, module))
 			continue;
 		if (hide)
-			s->sh_flags &= ~(Elf_Xword)SHF_RELA_LIVEPATCH;
+			s->sh_flags &= ~(u64)SHF_RELA_LIVEPATCH;
 		else
 			s->sh_flags |= SHF_RELA_LIVEPATCH;
 	}
