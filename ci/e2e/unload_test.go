@@ -40,12 +40,31 @@ func (g *guest) place(m *material, u update, held bool) *livepatch.Manifest {
 	return manifest
 }
 
-// sleepers starts tasks that sleep in an update for some time, each named so, and waits until their stacks show it.
-func (g *guest) sleepers(names map[string]string) {
+// sleepers are tasks that sleep in an update, by the function that they sleep in.
+var sleepers = map[string]string{"splicecold": "ksys_sync.cold", "splicetail": "ls_wait"}
+
+// enter has them call it again and again, until leave.
+func (g *guest) enter() {
 	g.t.Helper()
-	for name, in := range names {
-		g.sh(fmt.Sprintf("cp /bin/sync /root/%[1]s; /root/%[1]s > /dev/null 2>&1 & sleep 1; for i in $(seq 100); do grep -qF '%[2]s' /proc/$(pidof %[1]s)/stack && exit 0; sleep 0.2; done; cat /proc/$(pidof %[1]s)/stack; exit 1", name, in))
+	g.sh("touch /root/enter")
+	for name := range sleepers {
+		g.sh(fmt.Sprintf("cp /bin/sync /root/%[1]s; (while [ -e /root/enter ]; do /root/%[1]s; sleep 0.2; done) > /dev/null 2>&1 &", name))
 	}
+	g.inside()
+}
+
+// inside waits until each of them sleeps in the update.
+func (g *guest) inside() {
+	g.t.Helper()
+	for name, in := range sleepers {
+		g.sh(fmt.Sprintf("for i in $(seq 300); do grep -qsF '%[2]s' /proc/$(pidof %[1]s)/stack && exit 0; sleep 0.2; done; ps ax; cat /proc/$(pidof %[1]s)/stack; exit 1", name, in))
+	}
+}
+
+// leave waits until none of them is there any more.
+func (g *guest) leave() {
+	g.t.Helper()
+	g.sh("rm /root/enter; for i in $(seq 600); do pidof splicecold splicetail > /dev/null || exit 0; sleep 0.5; done; exit 1")
 }
 
 // matches asserts that what a script prints matches a regular expression.
@@ -67,28 +86,27 @@ func TestTaskInUpdate(t *testing.T) {
 }
 
 func taskInUpdate(t *testing.T, g *guest, m *material, r1, r2 update) {
-	inside := map[string]string{"splicecold": "ksys_sync.cold", "splicetail": "ls_wait"}
-	gone := `for i in $(seq 600); do pidof splicecold splicetail > /dev/null || exit 0; sleep 0.5; done; exit 1`
 	g.sh("dpkg -i " + g.copy(m.hostDeb, "splicectl.deb"))
 	g.place(m, r1, false)
 	g.sh("splicectl reconcile")
 	g.patches("applied", r1.id)
 
-	g.sleepers(inside)
-	leaves := `stays loaded, disabled, until task \d+ "splicecold" leaves ksys_sync\.cold\+0x[0-9a-f]+/0x[0-9a-f]+ and task \d+ "splicetail" leaves ls_wait\+.*; splicectl reconcile, which a timer runs, tries again`
+	leaves := `stays loaded, disabled, until task \d+ "splice(cold|tail)" leaves (ksys_sync\.cold|ls_wait)\+0x[0-9a-f]+/0x[0-9a-f]+.*; splicectl reconcile, which a timer runs, tries again`
+	g.enter()
 	for range 5 {
+		g.inside()
 		g.matches("undone with tasks inside", "splicectl undo "+r1.id, leaves)
 		g.patches("undone")
 		g.modules("undone, tasks are inside", r1.id)
 		g.matches("status", "splicectl status", `(?s)`+r1.id+` +r1 +undone.*loaded, disabled: 1, \d+ KiB\n`+r1.id+` +\d+ KiB, stays until task`)
 		g.matches("status", "splicectl status --json", `(?s)"disabled": \[\s+\{\s+"id": "`+r1.id+`",\s+"module": "livesplice_`+r1.id+`",\s+"memory": \d+,\s+"may_unload": true,\s+"why": "until task`)
-		g.expect("the timer says nothing new", "splicectl reconcile --retry", "")
-		g.modules("the timer unloads nothing", r1.id)
 		g.sh("splicectl apply " + r1.id)
 		g.patches("applied again", r1.id)
 		g.quiet("undone and applied again")
 	}
-	g.sh("splicectl undo " + r1.id + " && " + gone)
+	g.inside()
+	g.sh("splicectl undo " + r1.id)
+	g.leave()
 	g.modules("they left, nobody looked", r1.id)
 	g.sh("splicectl reconcile --retry")
 	g.modules("they left, the timer ran")
@@ -96,12 +114,12 @@ func taskInUpdate(t *testing.T, g *guest, m *material, r1, r2 update) {
 
 	// The same with a new revision, whose transition replaces the old one. The files of the old one are gone by then.
 	g.sh("splicectl apply " + r1.id)
-	g.sleepers(inside)
+	g.enter()
 	g.place(m, r2, false)
 	g.matches("replaced with tasks inside", "rm -r /usr/lib/livesplice/*/"+r1.id+" && splicectl reconcile", leaves)
 	g.patches("replaced", r2.id)
 	g.expect("both are loaded", "awk '/^livesplice/ { print $1 }' /proc/modules | sort", strings.Join(sorted("livesplice_"+r1.id, "livesplice_"+r2.id), "\n"))
-	g.sh(gone)
+	g.leave()
 	g.sh("splicectl reconcile --retry")
 	g.modules("they left the old revision", r2.id)
 	g.quiet("replaced")
@@ -128,11 +146,11 @@ func TestRemovedWithTaskInside(t *testing.T) {
 	g := boot(t, m)
 	g.sh("dpkg -i " + g.copy(m.hostDeb, "splicectl.deb") + " " + g.copy(u.deb, "u.deb"))
 	g.patches("installed", u.id)
-	g.sleepers(map[string]string{"splicecold": "ksys_sync.cold"})
+	g.enter()
 	g.matches("removed", "dpkg -r linux-livesplice-"+m.kernel.Release, "stays loaded, disabled, until")
 	g.patches("removed")
 	g.modules("removed with a task inside", u.id)
-	g.sh(`for i in $(seq 600); do pidof splicecold > /dev/null || exit 0; sleep 0.5; done; exit 1`)
+	g.leave()
 	g.sh("splicectl reconcile --retry; splicectl status")
 	g.quiet("it left")
 }
