@@ -41,7 +41,7 @@ func TestModules(t *testing.T) {
 
 	g.sh("splicectl undo " + u.id)
 	g.patches("undone")
-	g.modules("undone")
+	g.modules("undone", u.left(t)...)
 	g.sh("rm /root/spliced && modprobe zram")
 	g.expect("zram as shipped", "cat /sys/block/zram0/disksize", "0")
 	g.expect("vmlinux as shipped", "cut -d' ' -f1 /proc/version", "Linux")

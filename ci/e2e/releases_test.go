@@ -197,7 +197,7 @@ func (r *release) apply(t *testing.T, m *material, u, warning update) {
 	g.expect("after", removed, "/root/gone (deleted)")
 	g.expect("after", readLink, strings.Repeat("long/", 20))
 	g.patches("removed")
-	g.modules("removed")
+	g.modules("removed", u.left(t)...)
 	g.quiet("after the removal")
 
 	// A WARN of patched code: the kernel must know its place from the module's own table, and unwind through the module.

@@ -15,6 +15,7 @@ import (
 
 	"livesplice/ci/archive"
 	"livesplice/ci/vm"
+	"livesplice/kmod/livepatch"
 )
 
 // fixedIn is the Debian version from which on kernels have the fix in testdata/patches/fcntl-immutable-hint.patch.
@@ -87,6 +88,20 @@ func setup(t *testing.T) *material {
 // update is what one run of create made.
 type update struct {
 	id, deb, rpm, folder string
+}
+
+// left are the IDs of updates whose modules are in memory once the update is disabled: it, if its manifest does not say that
+// nothing holds the module.
+func (u update) left(t *testing.T) []string {
+	t.Helper()
+	manifest, err := livepatch.ReadManifest(filepath.Join(u.folder, livepatch.ManifestName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if manifest.MayUnload() {
+		return nil
+	}
+	return []string{u.id}
 }
 
 // patch is the path of a patch in testdata.

@@ -19,6 +19,7 @@ const (
 	LockRemoved      Code = "lock-removed"         // replaced code takes a lock in fewer places than the old code
 	SleepsForever    Code = "sleeps-forever"       // tasks wait in a replaced function for as long as it takes
 	ExportRemoved    Code = "export-removed"       // an exported symbol is gone, and stays in the running kernel
+	SwitchedEarly    Code = "switched-early"       // a task in old code that livepatch does not look for goes on in it, and calls new code
 	AddressHandedOut Code = "address-handed-out"   // something may keep pointers into the update
 )
 
@@ -46,6 +47,7 @@ func Look(r *diff.Result) (Warnings, error) {
 	l.gone = l.withoutCounterpart()
 	l.locks()
 	l.sleeps()
+	l.early()
 	l.handouts()
 	l.exports()
 	l.found.Sort()

@@ -190,6 +190,48 @@ func TestSleeps(t *testing.T) {
 	}
 }
 
+// TestEarly tells of tasks that count as switched while they are in old code, and then call new code.
+func TestEarly(t *testing.T) {
+	const cold = `void cold oops(void), cold slow(void); noinline void g(int n) { x = n; sink(&x); } `
+	const changed = `void cold oops(void), cold slow(void); noinline void g(int n) { x = n + 1; sink(&x); } `
+	const warning = "switched-early f: a task that sleeps in slow, called from f.cold of the old code, is switched all the same: livepatch looks for the function itself only. It goes on in the old code and calls the new g"
+	for _, c := range []struct {
+		name, pre, post string
+		want            []string
+	}{
+		{"a cold part sleeps and calls another that is replaced",
+			cold + `int f(int n) { if (unlikely(n)) { slow(); g(n); return 1; } x = n; return 0; }`,
+			changed + `int f(int n) { if (unlikely(n)) { slow(); g(n); return 1; } x = n + 2; return 0; }`, []string{warning}},
+		{"it goes back to the function, which calls that",
+			cold + `int f(int n) { if (unlikely(n)) slow(); x = source(n); g(n); return x; }`,
+			changed + `int f(int n) { if (unlikely(n)) slow(); x = source(n) + 2; g(n); return x; }`, []string{warning}},
+		{"the other is not replaced",
+			cold + `int f(int n) { if (unlikely(n)) { slow(); g(n); return 1; } x = n; return 0; }`,
+			cold + `int f(int n) { if (unlikely(n)) { slow(); g(n); return 1; } x = n + 2; return 0; }`, nil},
+		{"it is called before",
+			cold + `int f(int n) { g(n); if (unlikely(n)) { slow(); return 1; } x = n; return 0; }`,
+			changed + `int f(int n) { g(n); if (unlikely(n)) { slow(); return 1; } x = n + 2; return 0; }`, nil},
+		{"a message does not sleep",
+			`int cold printk(const char *, ...); ` + cold + `int f(int n) { if (unlikely(n)) { printk("no"); g(n); return 1; } x = n; return 0; }`,
+			`int cold printk(const char *, ...); ` + changed + `int f(int n) { if (unlikely(n)) { printk("no"); g(n); return 1; } x = n + 2; return 0; }`, nil},
+		{"no cold part", // the task has f on its stack
+			cold + `void hot(void); int f(int n) { hot(); g(n); x = n; return 0; }`,
+			changed + `void hot(void); int f(int n) { hot(); g(n); x = n + 2; return 0; }`, nil},
+		{"a function that is gone, reached by a jump",
+			cold + `static noinline int h(int n) { slow(); g(n); sink(&n); return x; } int f(int n) { x = n; return h(n); }`,
+			changed + `int f(int n) { x = n; slow(); g(n); return x; }`,
+			[]string{strings.ReplaceAll(warning, "f.cold", "h")}},
+		{"the same, reached by a call",
+			cold + `static noinline int h(int n) { slow(); g(n); sink(&n); return x; } int f(int n) { x = n; return h(n) + 1; }`,
+			changed + `int f(int n) { x = n; slow(); g(n); return x; }`, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			check(t, look(t, c.pre, c.post), c.want)
+		})
+	}
+}
+
 // TestNotFollowed passes over what cannot be decoded.
 func TestNotFollowed(t *testing.T) {
 	check(t, look(t, `void f(int n) { asm volatile(".byte 0x06"); }`, `void f(int n) { asm volatile(".byte 0x06; nop"); }`), nil)

@@ -8,7 +8,10 @@ import (
 )
 
 // flow is the control flow of a function and the parts split off it, instruction by instruction. The first is the entry.
-type flow struct{ steps []step }
+type flow struct {
+	steps []step
+	hot   int // how many of them are the function's own, in front of those of the parts
+}
 
 // step is one instruction.
 type step struct {
@@ -37,6 +40,9 @@ func newFlow(u *unit.Unit, root *unit.Item, tables unit.Tables) *flow {
 	for _, it := range parts {
 		if !b.decode(it) {
 			return nil
+		}
+		if it == root {
+			b.f.hot = len(b.f.steps)
 		}
 	}
 	for _, it := range parts {

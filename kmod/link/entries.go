@@ -85,7 +85,11 @@ func tableNames(maps ...map[string][]unit.Entry) []string {
 
 // own are the functions and data of the module that are not of any unit: those of its source file and of modpost.
 var own = map[string]bool{"livesplice_init": true, "livesplice_exit": true, "init_module": true, "cleanup_module": true,
-	"livesplice_patch": true, objectArray: true, unloaded: true, "__this_module": true, "____versions": true}
+	"livesplice_patch": true, objectArray: true, "__this_module": true, "____versions": true,
+	"livesplice_enable": true, "livesplice_enable_ops": true, "livesplice_reset": true, "__param_enable": true, "__param_str_enable": true,
+	patched: true, unloaded: true, "livesplice_prepare": true, "livesplice_finish": true, "livesplice_watch": true, "livesplice_unwatch": true,
+	"livesplice_notify": true, "livesplice_notifier": true, "livesplice_lock": true, "livesplice_resolved": true, "livesplice_held": true,
+	"livesplice_late": true, "livesplice_clear": true, "livesplice_hide": true, "livesplice_exchange": true}
 
 // rest looks at what no unit accounts for: functions that are listed though nothing changed them, items and table
 // entries without a counterpart, and the sites of static calls, which objtool adds.
@@ -96,7 +100,8 @@ func (v *verifier) rest(list map[vmlinux.At]*listed) (errs []error) {
 		}
 	}
 	for _, it := range v.mod.Items {
-		known := v.back[it] != nil || own[root(it).Name] || strings.HasPrefix(it.Name, functionArrays) || it.Kind == unit.Literal || strings.HasPrefix(it.Name, "__UNIQUE_ID_") ||
+		name, _, _ := strings.Cut(root(it).Name, ".") // gcc makes clones of them
+		known := v.back[it] != nil || own[name] || strings.HasPrefix(it.Name, functionArrays) || it.Kind == unit.Literal || strings.HasPrefix(it.Name, "__UNIQUE_ID_") ||
 			it.Section.Name == ".return_sites" || it.Section.Type == elf.SHT_NOTE
 		if !known && (it.Kind == unit.Function || it.Kind == unit.Datum) {
 			errs = append(errs, fmt.Errorf("module: %s %s in section %s is not part of any unit", it.Kind, it, it.Section.Name))

@@ -34,7 +34,11 @@ const (
 // Source: include/linux/livepatch.h, v4.5 to v7.0.
 func (v *verifier) functionList() (map[vmlinux.At]*listed, error) {
 	const nameOff, funcsOff, minSize = 0, 8, 16
-	const postUnpatchOff = 40 // of callbacks. Source: struct klp_callbacks, v4.15 to v7.0
+	// The callbacks of a module. Source: struct klp_callbacks, v4.15 to v7.2.
+	callbacks := []struct {
+		off  uint64
+		name string
+	}{{16, patched}, {40, unloaded}}
 	it := v.mod.ItemOf(v.mod.Obj.Symbol(objectArray))
 	if it == nil || it.Bytes() == nil {
 		return nil, fmt.Errorf("no array %q", objectArray)
@@ -74,8 +78,10 @@ func (v *verifier) functionList() (map[vmlinux.At]*listed, error) {
 			return nil, err
 		}
 		refs = refs[1:]
-		if len(refs) > 0 && refs[0].Offset == i*size+postUnpatchOff && refs[0].To != nil && refs[0].To.Name == unloaded && refs[0].ToOffset == 0 && object != vmlinux.Object {
-			refs = refs[1:]
+		for _, c := range callbacks {
+			if len(refs) > 0 && refs[0].Offset == i*size+c.off && refs[0].To != nil && refs[0].To.Name == c.name && refs[0].ToOffset == 0 && object != vmlinux.Object {
+				refs = refs[1:]
+			}
 		}
 	}
 	if len(refs) > 0 || len(bytes.Trim(it.Bytes(), "\x00")) > 0 {

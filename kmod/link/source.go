@@ -44,6 +44,8 @@ type Plan struct {
 	Modules []string
 	// Symbols says for each undefined symbol of the extracts what it stands for.
 	Symbols map[string]Symbol
+	// Late says that the kernel writes into the module when a patched module is there: see kernel/unload.c.
+	Late bool
 	// Clears says that the module itself clears what is written into it for a patched module, when that is unloaded.
 	Clears bool
 }
@@ -198,16 +200,20 @@ var moduleTemplate = template.Must(template.New("module.c").Funcs(template.FuncM
 //go:embed kernel/unload.c
 var unloadSource []byte
 
-// unloaded is the function in unload.c.
-const unloaded = "livesplice_unloaded"
+// unloaded and patched are the functions in unload.c that the kernel calls for a module.
+const (
+	unloaded = "livesplice_unloaded"
+	patched  = "livesplice_patched"
+)
 
-// ForgetUnloaded has the module clear by itself what the kernel writes into it for a patched module, when that is
-// unloaded. Since Linux 6.3 the kernel does so. It asks the shipped vmlinux for that, and for what doing it needs.
+// ForgetUnloaded has the module see to what the kernel writes into it for a patched module. When that is unloaded, the
+// kernel itself clears it since Linux 6.3: the shipped vmlinux is asked for that, and for what clearing needs.
 //
 // Source: clear_relocate_add, arch/x86/kernel/module.c, since v6.3.
 func (p *Plan) ForgetUnloaded(kernel match.Run) error {
-	p.Clears = len(kernel.Lookup("clear_relocate_add")) == 0 && len(p.Modules) > 0
-	if !p.Clears {
+	p.Late = p.modules() > 0
+	p.Clears = p.Late && len(kernel.Lookup("clear_relocate_add")) == 0
+	if !p.Late {
 		return nil
 	}
 	for _, name := range []string{"text_poke", "text_mutex"} {
@@ -220,12 +226,27 @@ func (p *Plan) ForgetUnloaded(kernel match.Run) error {
 	return nil
 }
 
+// modules is how many modules are patched.
+func (p *Plan) modules() (n int) {
+	for _, o := range p.Objects() {
+		if o.Name != vmlinux.Object {
+			n++
+		}
+	}
+	return n
+}
+
 // Sources are the C files of the module, by name. release is the kernel's uname -r, for the module's description.
 func (p *Plan) Sources(id, release, description string, replace bool) (map[string][]byte, error) {
-	data := map[string]any{"ID": id, "Release": release, "Description": description, "Objects": p.Objects(), "VMLinux": vmlinux.Object, "Replace": replace}
+	data := map[string]any{"ID": id, "Release": release, "Description": description, "Objects": p.Objects(), "VMLinux": vmlinux.Object, "Replace": replace,
+		"Late": p.Late, "Unloaded": unloaded, "Patched": patched}
 	files := map[string][]byte{}
-	if p.Clears {
-		data["Unloaded"], files["unload.c"] = unloaded, unloadSource
+	if p.Late {
+		defines := fmt.Sprintf("#define LIVESPLICE_MODULES %d\n", p.modules())
+		if p.Clears {
+			defines += "#define LIVESPLICE_CLEARS\n"
+		}
+		files["unload.c"] = append([]byte(defines), unloadSource...)
 	}
 	var b bytes.Buffer
 	err := moduleTemplate.Execute(&b, data)

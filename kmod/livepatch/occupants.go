@@ -43,8 +43,9 @@ const (
 	// threadListings is how often a process whose threads come and go is looked
 	// at in one round.
 	threadListings = 5
-	// displaceTime bounds the wait for a CPU on which something else runs.
-	displaceTime = 2 * time.Second
+	// displaceTime bounds the wait for a CPU on which something else runs. One
+	// that was not to be had is not asked for again.
+	displaceTime = time.Second
 )
 
 // occupants returns the tasks that may run text of module, whose livepatch must
@@ -195,10 +196,12 @@ type look struct {
 	// orc says that the kernel unwinds through interrupts and faults without a
 	// gap, which frame pointers do not.
 	orc bool
+	// taken are the CPUs that were not to be had.
+	taken map[int]error
 }
 
 func (h *Host) newLook(module string) *look {
-	l := &look{Host: h, module: module}
+	l := &look{Host: h, module: module, taken: make(map[int]error)}
 	modules, _ := h.attr("proc/modules")
 	l.start, l.end = moduleRange(modules, module)
 	release, _ := h.Release()
@@ -368,7 +371,10 @@ func (l *look) displaced(ctx context.Context, task string) (in, unseen string) {
 		if err != nil || cpu < 0 {
 			return "", running
 		}
-		if err := l.Kernel.OnCPU(ctx, cpu, displaceTime, func() { in, unseen = l.sight(task) }); err != nil {
+		if l.taken[cpu] == nil {
+			l.taken[cpu] = l.Kernel.OnCPU(ctx, cpu, displaceTime, func() { in, unseen = l.sight(task) })
+		}
+		if err := l.taken[cpu]; err != nil {
 			return "", fmt.Sprintf("it runs on CPU %d: %v", cpu, err)
 		}
 		if unseen != running {

@@ -175,7 +175,8 @@ func (r *rehearsal) patched(ctx context.Context, scripts ...string) error {
 	return r.quiet(ctx, bad)
 }
 
-// unpatched runs scripts, after which nothing of the update may be left in the kernel.
+// unpatched runs scripts, after which nothing of the update may be left in the kernel, but for its module, disabled, if its
+// manifest does not say that nothing holds it.
 func (r *rehearsal) unpatched(ctx context.Context, scripts ...string) error {
 	if err := r.run(ctx, scripts...); err != nil {
 		return err
@@ -189,7 +190,11 @@ func (r *rehearsal) unpatched(ctx context.Context, scripts ...string) error {
 		bad = append(bad, fmt.Sprintf("ftrace redirects %q, want %q", now, r.before))
 	}
 	module := r.update.Manifest.Module
-	res, err := r.machine.Run(ctx, fmt.Sprintf("ls -d /sys/kernel/livepatch/%[1]s /sys/module/%[1]s 2>/dev/null", module))
+	gone := "/sys/kernel/livepatch/" + module
+	if r.update.Manifest.MayUnload() {
+		gone += " /sys/module/" + module
+	}
+	res, err := r.machine.Run(ctx, "ls -d "+gone+" 2>/dev/null")
 	if err != nil {
 		return err
 	}

@@ -87,6 +87,7 @@ func TestRehearse(t *testing.T) {
 		warnings []vm.LogLine
 		steps    string // those that went well, and the first that did not
 		problem  string // the beginning of the first one
+		held     bool   // its manifest says that something may hold the module
 		absent   string
 	}{
 		{name: "vmlinux", objects: []Object{vmlinux}, steps: all},
@@ -124,6 +125,10 @@ func TestRehearse(t *testing.T) {
 			broken: func(s string) (vm.Result, bool) {
 				return vm.Result{Stdout: "/sys/module/livesplice_0badcafe\n"}, strings.HasPrefix(s, "ls -d /sys/")
 			}},
+		{name: "its module stays, as it has to", objects: []Object{vmlinux}, steps: all, held: true,
+			broken: func(s string) (vm.Result, bool) {
+				return vm.Result{Stdout: "/sys/module/livesplice_0badcafe\n"}, strings.HasPrefix(s, "ls -d /sys/") && strings.Contains(s, "/sys/module/")
+			}},
 		{name: "its files stay", objects: []Object{vmlinux}, steps: all, problem: "/usr/lib/livesplice/00/0badcafe is still there",
 			broken: func(s string) (vm.Result, bool) {
 				return vm.Result{Stdout: "/usr/lib/livesplice/00/0badcafe\n"}, strings.HasPrefix(s, "ls -d '/usr/")
@@ -137,7 +142,7 @@ func TestRehearse(t *testing.T) {
 			m := &fakeMachine{objects: c.objects, loaded: map[string]bool{}, broken: c.broken, warnings: c.warnings}
 			r := &rehearsal{options: Options{Package: "u.deb"}, host: "splicectl.deb", objects: c.objects, result: &Result{},
 				update: &pkgfmt.Update{Package: &pkgfmt.Package{Format: pkgfmt.FormatDeb, Name: "linux-livesplice-x"}, Dir: "usr/lib/livesplice/00/0badcafe",
-					Manifest: &livepatch.Manifest{ID: "0badcafe", Module: "livesplice_0badcafe"}}}
+					Manifest: &livepatch.Manifest{ID: "0badcafe", Module: "livesplice_0badcafe", Unload: &livepatch.Unload{Allowed: !c.held}}}}
 			err := r.rehearse(t.Context(), m)
 			var steps, bad []string
 			for _, s := range r.result.Steps {

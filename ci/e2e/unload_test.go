@@ -1,0 +1,201 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"livesplice/kmod/livepatch"
+)
+
+// place puts an update on the guest's disk with what its manifest says of unloading: nothing holds the module, or
+// something does.
+func (g *guest) place(m *material, u update, held bool) *livepatch.Manifest {
+	g.t.Helper()
+	manifest, err := livepatch.ReadManifest(filepath.Join(u.folder, livepatch.ManifestName))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	manifest.Unload = &livepatch.Unload{Allowed: true, Reasons: []livepatch.UnloadReason{}}
+	if held {
+		manifest.Unload = &livepatch.Unload{Reasons: []livepatch.UnloadReason{{Subject: "test", Reason: "stays for a test"}}}
+	}
+	data, err := manifest.Encode()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	edited := filepath.Join(g.t.TempDir(), livepatch.ManifestName)
+	if err := os.WriteFile(edited, data, 0o644); err != nil {
+		g.t.Fatal(err)
+	}
+	dir := filepath.Join("/", livepatch.UpdatesDir, manifest.BuildID, manifest.ID)
+	g.sh("mkdir -p " + dir)
+	for from, to := range map[string]string{edited: livepatch.ManifestName, filepath.Join(u.folder, manifest.ModuleFile): manifest.ModuleFile} {
+		g.sh(fmt.Sprintf("install -m 644 %s %s/%s", g.copy(from, to), dir, to))
+	}
+	return manifest
+}
+
+// sleepers are tasks that sleep in an update, by the function that they sleep in.
+var sleepers = map[string]string{"splicecold": "ksys_sync.cold", "splicetail": "ls_wait"}
+
+// enter has them call it again and again, until leave.
+func (g *guest) enter() {
+	g.t.Helper()
+	g.sh("touch /root/enter")
+	for name := range sleepers {
+		g.sh(fmt.Sprintf("cp /bin/sync /root/%[1]s; (while [ -e /root/enter ]; do /root/%[1]s; sleep 0.2; done) > /dev/null 2>&1 &", name))
+	}
+	g.inside()
+}
+
+// inside waits until each of them sleeps in the update.
+func (g *guest) inside() {
+	g.t.Helper()
+	for name, in := range sleepers {
+		g.sh(fmt.Sprintf("for i in $(seq 300); do grep -qsF '%[2]s' /proc/$(pidof %[1]s)/stack && exit 0; sleep 0.2; done; ps ax; cat /proc/$(pidof %[1]s)/stack; exit 1", name, in))
+	}
+}
+
+// leave waits until none of them is there any more.
+func (g *guest) leave() {
+	g.t.Helper()
+	g.sh("rm /root/enter; for i in $(seq 600); do pidof splicecold splicetail > /dev/null || exit 0; sleep 0.5; done; exit 1")
+}
+
+// matches asserts that what a script prints matches a regular expression.
+func (g *guest) matches(what, script, want string) {
+	g.t.Helper()
+	if got := g.sh(script); !regexp.MustCompile(want).MatchString(got) {
+		g.t.Errorf("%s: %s\n got %q\nwant %s", what, script, got, want)
+	}
+}
+
+// TestTaskInUpdate has tasks sleep in a cold part of an update and in a function that is reached by a jump, neither of
+// which livepatch looks for, while the update is undone, applied again and replaced.
+func TestTaskInUpdate(t *testing.T) {
+	m := setup(t)
+	cold, revision2 := patch("sleeps-in-cold-part"), patch("sleeps-in-cold-part-revision-2")
+	r1 := m.create(t, "--revision", "1", cold)
+	r2 := m.create(t, "--revision", "2", cold, revision2)
+	taskInUpdate(t, boot(t, m), m, r1, r2)
+}
+
+func taskInUpdate(t *testing.T, g *guest, m *material, r1, r2 update) {
+	g.sh("dpkg -i " + g.copy(m.hostDeb, "splicectl.deb"))
+	g.place(m, r1, false)
+	g.sh("splicectl reconcile")
+	g.patches("applied", r1.id)
+
+	leaves := `stays loaded, disabled, until task \d+ "splice(cold|tail)" leaves (ksys_sync\.cold|ls_wait)\+0x[0-9a-f]+/0x[0-9a-f]+.*; splicectl reconcile, which a timer runs, tries again`
+	g.enter()
+	for range 5 {
+		g.inside()
+		g.matches("undone with tasks inside", "splicectl undo "+r1.id, leaves)
+		g.patches("undone")
+		g.modules("undone, tasks are inside", r1.id)
+		g.matches("status", "splicectl status", `(?s)`+r1.id+` +r1 +undone.*loaded, disabled: 1, \d+ KiB\n`+r1.id+` +\d+ KiB, stays until task`)
+		g.matches("status", "splicectl status --json", `(?s)"disabled": \[\s+\{\s+"id": "`+r1.id+`",\s+"module": "livesplice_`+r1.id+`",\s+"memory": \d+,\s+"may_unload": true,\s+"why": "until task`)
+		g.sh("splicectl apply " + r1.id)
+		g.patches("applied again", r1.id)
+		g.quiet("undone and applied again")
+	}
+	g.inside()
+	g.sh("splicectl undo " + r1.id)
+	g.leave()
+	g.modules("they left, nobody looked", r1.id)
+	g.sh("splicectl reconcile --retry")
+	g.modules("they left, the timer ran")
+	g.quiet("unloaded after they left")
+
+	// The same with a new revision, whose transition replaces the old one. The files of the old one are gone by then.
+	g.sh("splicectl apply " + r1.id)
+	g.enter()
+	g.place(m, r2, false)
+	g.matches("replaced with tasks inside", "rm -r /usr/lib/livesplice/*/"+r1.id+" && splicectl reconcile", leaves)
+	g.patches("replaced", r2.id)
+	g.expect("both are loaded", "awk '/^livesplice/ { print $1 }' /proc/modules | sort", strings.Join(sorted("livesplice_"+r1.id, "livesplice_"+r2.id), "\n"))
+	g.leave()
+	g.sh("splicectl reconcile --retry")
+	g.modules("they left the old revision", r2.id)
+	g.quiet("replaced")
+
+	// A task that never sleeps and never enters the kernel is seen too: its CPU is taken from it for a moment.
+	g.sh("perl -e 'while (1) { $i++ }' > /dev/null 2>&1 & sleep 1")
+	g.sh("splicectl undo " + r2.id)
+	g.modules("with a task that runs")
+	g.sh("pkill perl; splicectl undo --all")
+	g.quiet("with a task that runs")
+}
+
+func sorted(a, b string) []string {
+	if a > b {
+		a, b = b, a
+	}
+	return []string{a, b}
+}
+
+// TestRemovedWithTaskInside removes the package of an update while a task sleeps in it.
+func TestRemovedWithTaskInside(t *testing.T) {
+	m := setup(t)
+	u := m.create(t, patch("sleeps-in-cold-part"))
+	g := boot(t, m)
+	g.sh("dpkg -i " + g.copy(m.hostDeb, "splicectl.deb") + " " + g.copy(u.deb, "u.deb"))
+	g.patches("installed", u.id)
+	g.enter()
+	g.matches("removed", "dpkg -r linux-livesplice-"+m.kernel.Release, "stays loaded, disabled, until")
+	g.patches("removed")
+	g.modules("removed with a task inside", u.id)
+	g.leave()
+	g.sh("splicectl reconcile --retry; splicectl status")
+	g.quiet("it left")
+}
+
+// TestHeldUpdate has an update of vmlinux and two modules stay loaded, and applies it again any number of times: with its
+// modules there all the time, gone, and loaded again meanwhile.
+func TestHeldUpdate(t *testing.T) {
+	m := setup(t)
+	u := m.create(t, patch("features-modules"))
+	heldUpdate(t, boot(t, m, "zram"), m, u)
+}
+
+func heldUpdate(t *testing.T, g *guest, m *material, u update) {
+	works := func(what string) {
+		t.Helper()
+		g.patches(what, u.id)
+		g.expect(what+": vmlinux", "cut -d' ' -f1 /proc/version", "spliced")
+		g.expect(what+": ext4", "touch /root/spliced; rm /root/spliced 2>&1 | sed 's/.*: //'", "Inappropriate ioctl for device")
+		g.expect(what+": zram", "modprobe zram; cat /sys/block/zram0/disksize", "0 of zram, 42")
+	}
+	g.sh("dpkg -i " + g.copy(m.hostDeb, "splicectl.deb") + "; modprobe zram")
+	g.place(m, u, true)
+	g.sh("splicectl reconcile")
+	works("applied")
+	for i, between := range []string{"true", "rmmod zram", "rmmod zram; modprobe zram", "rmmod zram; modprobe zram; rmmod zram; modprobe zram", "true", "rmmod zram"} {
+		what := fmt.Sprintf("cycle %d, %s", i, between)
+		g.matches(what, "splicectl undo "+u.id, "stays loaded, disabled, until the next boot, since addresses in it may be held: test: stays for a test")
+		g.patches(what)
+		g.modules(what, u.id)
+		g.sh(between)
+		g.expect(what+": vmlinux as shipped", "cut -d' ' -f1 /proc/version", "Linux")
+		g.expect(what+": zram as shipped", "[ ! -d /sys/block/zram0 ] || cat /sys/block/zram0/disksize | grep -v '^0$'; true", "")
+		g.sh("splicectl apply " + u.id)
+		works(what)
+		g.expect(what+": zram goes and comes while applied", "rmmod zram && modprobe zram && cat /sys/block/zram0/disksize", "0 of zram, 42")
+		g.quiet(what)
+	}
+	// Nobody enables it behind livepatch's back: it is enabled, and what is written is no other value than 1.
+	parameter := "/sys/module/livesplice_" + u.id + "/parameters/enable"
+	g.expect("enabled already", "echo 1 > "+parameter+" 2>/dev/null; echo $?", "1")
+	g.expect("0 is nothing", "echo 0 > "+parameter+" 2>/dev/null; echo $?", "1")
+	g.expect("mode", "stat -c %a "+parameter, "200")
+	// Written to all the time while it is disabled and unloaded: one of both is refused.
+	begin := time.Now()
+	g.sh("(while :; do echo 1 > " + parameter + "; done) 2>/dev/null & p=$!; for i in 1 2 3 4 5; do splicectl undo " + u.id + " > /dev/null; rmmod livesplice_" + u.id + " 2>/dev/null; done; kill $p; splicectl undo " + u.id + "; true")
+	t.Logf("%v of writing", time.Since(begin))
+	g.quiet("written to all the time")
+}
