@@ -44,10 +44,10 @@ var borrowers = func() map[string]borrower {
 		// __netdev_printk, net/core/dev.c, sdev_prefix_printk, drivers/scsi/scsi_logging.c, drivers/gpu/drm/drm_print.c, v6.1.
 		{borrower{args: everyArg}, "_dev_printk _dev_emerg _dev_alert _dev_crit _dev_err _dev_warn _dev_notice _dev_info dev_printk_emit dev_vprintk_emit dev_err_probe " +
 			"netdev_printk netdev_emerg netdev_alert netdev_crit netdev_err netdev_warn netdev_notice netdev_info sdev_prefix_printk scmd_printk " +
-			"drm_dev_printk __drm_dev_dbg ___drm_dbg __drm_err"},
+			"drm_dev_printk __drm_err"},
 		// The first argument is what dynamic debug made for the message, which it forgets with the module.
 		// Source: lib/dynamic_debug.c, v5.10 and v6.1.
-		{borrower{args: everyArg, deep: true}, "__dynamic_pr_debug __dynamic_dev_dbg __dynamic_netdev_dbg __dynamic_ibdev_dbg"},
+		{borrower{args: everyArg, deep: true}, "__dynamic_pr_debug __dynamic_dev_dbg __dynamic_netdev_dbg __dynamic_ibdev_dbg __drm_dev_dbg ___drm_dbg"},
 		// Source: lib/ratelimit.c, lib/hexdump.c, lib/dump_stack.c, mm/debug.c, v6.1.
 		{borrower{args: everyArg}, "___ratelimit print_hex_dump hex_dump_to_buffer dump_stack_lvl dump_page"},
 		// Source: kernel/sched/core.c and mm/memory.c, v6.1.

@@ -97,15 +97,15 @@ func (f *flow) behind(i int) (out []int) {
 	return out
 }
 
-// quiet begins the names of functions that do not sleep, of those that cold parts call: messages, and releasing. A task
+// sleepless begins the names of functions that do not sleep, of those that cold parts call: messages, and releasing. A task
 // may be preempted in any of them, which is over in a moment.
 //
 // Source: include/linux/{printk,dev_printk,spinlock_api_smp,rcupdate,refcount}.h, v5.10 to v7.2.
-var quiet = []string{"printk", "_printk", "__warn", "warn_slowpath", "_dev_", "dev_", "netdev_", "__dynamic_", "___ratelimit", "__ratelimit",
+var sleepless = []string{"printk", "_printk", "__warn", "warn_slowpath", "_dev_", "dev_", "netdev_", "__dynamic_", "___ratelimit", "__ratelimit",
 	"dump_stack", "add_taint", "panic", "__stack_chk_fail", "refcount_warn_saturate", "lockdep_rcu_suspicious", "__ubsan", "_raw_spin_", "_raw_read_",
 	"_raw_write_", "__rcu_read_", "rcu_read_", "kfree", "__fentry__", "preempt_", "fortify_panic", "__might_", "trace_", "call_rcu", "wake_up", "__wake_up"}
 
 // maySleep says whether a task may sleep in a function, as far as its name tells.
 func maySleep(call string) bool {
-	return !slices.ContainsFunc(quiet, func(prefix string) bool { return strings.HasPrefix(call, prefix) })
+	return !slices.ContainsFunc(sleepless, func(prefix string) bool { return strings.HasPrefix(call, prefix) })
 }

@@ -170,9 +170,11 @@ func (w *walk) step(st *state, at step) {
 		}
 		return
 	case jump, branch:
-		if at.call != "" || at.leaves {
-			w.jumpOut(st, at)
+		if at.call == "" && !at.leaves {
+			return
 		}
+		there := st.clone() // what a jump that is not taken leaves as it is
+		w.jumpOut(&there, at)
 		return
 	case indirectJump:
 		w.callOut(st, at, true)
@@ -475,6 +477,9 @@ func (w *walk) other(st *state, at step, in operands) {
 		return
 	}
 	h := in.imm | in.mem | st.regs[rax].held | st.regs[rdx].held
+	if in.Op == x86asm.CMPXCHG8B || in.Op == x86asm.CMPXCHG16B {
+		h |= st.regs[rbx].held | st.regs[rcx].held
+	}
 	for _, arg := range in.Args {
 		if arg == nil {
 			continue

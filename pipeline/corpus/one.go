@@ -31,6 +31,9 @@ func (w *work) one(ctx context.Context, file string) (line, error) {
 	}
 	l.Stages = tried.Timings
 	l.Module, l.Objects = tried.Manifest.ModuleFile, verify.Objects(tried.Manifest)
+	for _, r := range tried.Manifest.Unload.Reasons {
+		l.Held = append(l.Held, r.Subject+" "+r.Reason)
+	}
 	return l, writeModule(filepath.Join(w.opts.Out, "modules"), l.Module, tried.Module)
 }
 

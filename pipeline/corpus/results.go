@@ -49,6 +49,7 @@ type Entry struct {
 	Error    string          `json:"error,omitempty"`   // the whole message
 	Module   string          `json:"module,omitempty"`  // file in Out/modules
 	Objects  []verify.Object `json:"objects,omitempty"` // what the module replaces
+	Held     []string        `json:"held,omitempty"`    // what of the module may be in use after it is undone; none: it may be unloaded
 }
 
 // line is one line of results.jsonl.
