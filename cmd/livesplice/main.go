@@ -7,13 +7,17 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"livesplice/internal/crash"
+	"livesplice/pipeline"
 )
 
 func main() {
-	ctx, stop := untilSignal()
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	crash.Main("livesplice", pipeline.ExitFault, func() int {
+		ctx, stop := untilSignal()
+		defer stop()
+		return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	})
 }
 
 // untilSignal gives a context that ends with SIGINT or SIGTERM, so that what was begun is cleaned up. A second signal within a

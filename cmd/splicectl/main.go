@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"livesplice/internal/crash"
 	"livesplice/kmod/livepatch"
 )
 
@@ -16,10 +17,11 @@ import (
 var version = "devel"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	crash.Main("splicectl", livepatch.ExitFault, func() int {
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+		return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	})
 }
 
 // run is the whole program on the machine itself: it returns the exit code.

@@ -192,7 +192,7 @@ func (c chunk) parse(name string) (Change, error) {
 func (c *chunk) oldName() string {
 	line, _, _ := strings.Cut(c.text, "\n")
 	name, _, _ := strings.Cut(strings.TrimPrefix(line, "--- "), "\t")
-	return strings.TrimRight(name, "\r")
+	return name
 }
 
 // strip takes the first component off a path of a plain diff.
