@@ -29,7 +29,7 @@ type diffCmd struct {
 
 // Help is shown by --help.
 func (diffCmd) Help() string {
-	return "The objects are those of one source file for one machine: x86_64, aarch64, ppc64le or s390x. They are best compiled with -ffunction-sections " +
+	return "The objects are those of one source file for one machine: x86_64, aarch64, ppc64le, s390x or loongarch64. They are best compiled with -ffunction-sections " +
 		"-fdata-sections, so that what did not change stays where it was in its section; with -g, the reasons tell what was inlined.\n\n" +
 		"Example:\n  livesplice diff pre/namei.o post/namei.o -o changed.o"
 }

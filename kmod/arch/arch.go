@@ -139,6 +139,7 @@ func For(o *elfobj.Object) (Arch, error) {
 		{elf.EM_AARCH64, false, aarch64{}},
 		{elf.EM_PPC64, false, ppc64le{}},
 		{elf.EM_S390, true, s390x{}},
+		{elf.EM_LOONGARCH, false, loongarch64{}},
 	} {
 		if m.machine == o.Machine {
 			if m.big != o.BigEndian {
@@ -147,5 +148,5 @@ func For(o *elfobj.Object) (Arch, error) {
 			return m.arch, nil
 		}
 	}
-	return nil, fmt.Errorf("objects of %v are not supported, only of %v, %v, %v and %v", o.Machine, elf.EM_X86_64, elf.EM_AARCH64, elf.EM_PPC64, elf.EM_S390)
+	return nil, fmt.Errorf("objects of %v are not supported, only of %v, %v, %v, %v and %v", o.Machine, elf.EM_X86_64, elf.EM_AARCH64, elf.EM_PPC64, elf.EM_S390, elf.EM_LOONGARCH)
 }

@@ -21,6 +21,9 @@ func TestInsn(t *testing.T) {
 	s390 := func(kind elf.R_390, size int, disp int64) PCRel {
 		return PCRel{At: 2, Size: size, Reloc: uint32(kind), Disp: disp}
 	}
+	la := func(kind elf.R_LARCH, disp int64) PCRel {
+		return PCRel{Size: 4, Reloc: uint32(kind), Disp: disp}
+	}
 	x86rel := func(kind elf.R_X86_64, at, size int, disp int64) PCRel {
 		return PCRel{At: at, Size: size, Reloc: uint32(kind), Disp: disp}
 	}
@@ -69,6 +72,16 @@ func TestInsn(t *testing.T) {
 		{s390x{}, "ec18000c057c", "cgije %r1,5,.+24", Insn{Len: 6, Jump: true, Rel: s390(elf.R_390_PC16DBL, 2, 24)}},
 		{s390x{}, "b9040012", "lgr %r1,%r2", Insn{Len: 4}},
 		{s390x{}, "e31020080004", "lg %r1,8(%r2)", Insn{Len: 6}},
+		{loongarch64{}, "00004003", "nop", Insn{Len: 4, Nop: true}},
+		{loongarch64{}, "00100050", "b .+16", Insn{Len: 4, Jump: true, Rel: la(elf.R_LARCH_B26, 16)}},
+		{loongarch64{}, "fffbff57", "bl .-8", Insn{Len: 4, Call: true, Rel: la(elf.R_LARCH_B26, -8)}},
+		{loongarch64{}, "80200040", "beqz $a0, .+32", Insn{Len: 4, Jump: true, Rel: la(elf.R_LARCH_B21, 32)}},
+		{loongarch64{}, "9ffcff47", "bnez $a0, .-4", Insn{Len: 4, Jump: true, Rel: la(elf.R_LARCH_B21, -4)}},
+		{loongarch64{}, "8514005c", "bne $a0, $a1, .+20", Insn{Len: 4, Jump: true, Rel: la(elf.R_LARCH_B16, 20)}},
+		{loongarch64{}, "85f4ff6b", "bltu $a0, $a1, .-12", Insn{Len: 4, Jump: true, Rel: la(elf.R_LARCH_B16, -12)}},
+		{loongarch64{}, "44000018", "pcaddi $a0, 2", Insn{Len: 4, Rel: la(elf.R_LARCH_PCREL20_S2, 8)}},
+		{loongarch64{}, "0400001a", "pcalau12i $a0, 0", Insn{Len: 4}},
+		{loongarch64{}, "2000004c", "ret", Insn{Len: 4}},
 		{x86{}, "ebfe", "jmp .", Insn{Len: 2, PC: 2, Jump: true, Rel: x86rel(elf.R_X86_64_PC8, 1, 1, 0)}},
 		{x86{}, "e80b000000", "call .+16", Insn{Len: 5, PC: 5, Call: true, Rel: x86rel(elf.R_X86_64_PC32, 1, 4, 16)}},
 		{x86{}, "0f84faffffff", "je .", Insn{Len: 6, PC: 6, Jump: true, Rel: x86rel(elf.R_X86_64_PC32, 2, 4, 0)}},
@@ -112,6 +125,12 @@ func TestFieldBits(t *testing.T) {
 		{s390x{}, uint32(elf.R_390_PC32DBL), "fffffffe", "00000000"},
 		{s390x{}, uint32(elf.R_390_20), "1fffff04", "10000004"},
 		{x86{}, uint32(elf.R_X86_64_PC32), "01020304", "00000000"},
+		{loongarch64{}, uint32(elf.R_LARCH_B26), "fffbff57", "00000054"},
+		{loongarch64{}, uint32(elf.R_LARCH_B21), "9ffcff47", "80000044"},
+		{loongarch64{}, uint32(elf.R_LARCH_B16), "85f4ff6b", "85000068"},
+		{loongarch64{}, uint32(elf.R_LARCH_PCALA_HI20), "e4ffff1b", "0400001a"},
+		{loongarch64{}, uint32(elf.R_LARCH_PCALA_LO12), "84fcff02", "8400c002"},
+		{loongarch64{}, uint32(elf.R_LARCH_CALL36), "e1ffff1f21fcff4f", "0100001e2100004c"},
 	} {
 		f, err := c.arch.Field(c.kind)
 		if err != nil {
@@ -127,7 +146,7 @@ func TestFieldBits(t *testing.T) {
 			t.Errorf("%s: kind %d: %s cleared is %s, want %s", c.arch.Machine(), c.kind, c.code, got, c.want)
 		}
 	}
-	for _, a := range []Arch{x86{}, aarch64{}, ppc64le{}, s390x{}} {
+	for _, a := range []Arch{x86{}, aarch64{}, ppc64le{}, s390x{}, loongarch64{}} {
 		if _, err := a.Field(99999); err == nil || !strings.Contains(err.Error(), "is not known") {
 			t.Errorf("%s: an unknown kind gives %v", a.Machine(), err)
 		}

@@ -174,14 +174,16 @@ func extract(t *testing.T, b *strings.Builder, m objtest.Machine, x *diff.Extrac
 		t.Fatal(err)
 	}
 	// The linker, too, must take it.
-	objtest.Run(t, m.Binutils, m.Tool("ld"), "-r", "-o", file+".linked", file)
+	if !m.NoLinker {
+		objtest.Run(t, m.Binutils, m.Tool("ld"), "-r", "-o", file+".linked", file)
+	}
 	out := objtest.Run(t, m.Binutils, m.Tool("readelf"), "-SsrW", file)
 	for _, line := range strings.Split(out, "\n") {
 		b.WriteString(elfFact(line))
 	}
 }
 
-var relocPrefix = regexp.MustCompile(`^R_(X86_64|AARCH64|PPC64|390)_`)
+var relocPrefix = regexp.MustCompile(`^R_(X86_64|AARCH64|PPC64|390|LARCH)_`)
 
 // elfFact shortens a line of readelf -SsrW.
 func elfFact(line string) string {

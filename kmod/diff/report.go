@@ -14,7 +14,7 @@ const ReportFormat = 1
 // docs/diff-json.md describes it.
 type Report struct {
 	Format  int    `json:"format"`
-	Machine string `json:"machine"` // as uname -m says: "x86_64", "aarch64", "ppc64le", "s390x"
+	Machine string `json:"machine"` // as uname -m says: "x86_64", "aarch64", "ppc64le", "s390x", "loongarch64"
 	// Result is "unchanged", "changed", or "refused".
 	Result    string       `json:"result"`
 	Counts    ReportCounts `json:"counts"`

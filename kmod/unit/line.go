@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"livesplice/kmod/arch"
 	"livesplice/kmod/elfobj"
 	"livesplice/kmod/safedwarf"
 )
@@ -205,20 +206,14 @@ const spread = 32
 // SameButLines says whether two functions whose references are the same, at the places of refs, differ in nothing but
 // numbers of source lines that they load as constants: __LINE__ as an argument. Each such number must be, in pre and in
 // post, the line that the line table gives the instruction, or lie behind it by as much in both, and inside the function.
+// Where neither object has a line table, it must be what a function of the kernel takes as a line.
 func SameButLines(pre, post *Unit, a, b *Item, refs []Ref) bool {
 	x, y := a.Bytes(), b.Bytes()
 	if len(x) != len(y) || !a.Section.Exec() || !b.Section.Exec() {
 		return false
 	}
-	relocated := map[uint64]bool{}
-	for _, r := range refs {
-		if r.Field.Mask != 0 {
-			return false // part of the field is the instruction's; machines of this kind pass on no numbers as x86-64 does
-		}
-		for i := range uint64(r.Field.Size) {
-			relocated[r.Offset+i] = true
-		}
-	}
+	x, y = withoutFields(pre, x, refs), withoutFields(post, y, refs)
+	known := pre.hasLines() || post.hasLines()
 	for at := uint64(0); at < uint64(len(x)); {
 		i, okPre := pre.Arch.Insn(x[at:])
 		j, okPost := post.Arch.Insn(y[at:])
@@ -227,20 +222,48 @@ func SameButLines(pre, post *Unit, a, b *Item, refs []Ref) bool {
 			return false
 		}
 		next := at + uint64(i.Len)
-		number := next - uint64(i.Const)
-		for k := at; k < next; k++ {
-			if x[k] == y[k] || relocated[k] {
-				continue
-			}
-			v, w := littleEndian(x[number:next]), littleEndian(y[number:next])
-			if k < number || v > uint64(pre.lastLine(a)) || w > uint64(post.lastLine(b)) || !samePlace(v, w, pre.Lines(a, at), post.Lines(b, at)) {
+		if !bytes.Equal(x[at:next], y[at:next]) {
+			v, w, reg, ok := differingNumbers(pre.Arch, i, x[at:next], y[at:next])
+			switch {
+			case !ok:
+				return false
+			case known && (v > uint64(pre.lastLine(a)) || w > uint64(post.lastLine(b)) || !samePlace(v, w, pre.Lines(a, at), post.Lines(b, at))):
+				return false
+			case !known && (v == 0 || w == 0 || max(v, w) > maxLine || !pre.takesLine(a, at, reg) || !post.takesLine(b, at, reg)):
 				return false
 			}
-			break
 		}
 		at = next
 	}
 	return true
+}
+
+// maxLine bounds what can be a line of a source file.
+const maxLine = 1 << 20
+
+// withoutFields is code with the bits cleared that relocations fill in.
+func withoutFields(u *Unit, code []byte, refs []Ref) []byte {
+	out := bytes.Clone(code)
+	for _, r := range refs {
+		if end := r.Offset + uint64(r.Field.Size); r.Offset < uint64(len(out)) && end <= uint64(len(out)) {
+			r.Field.Clear(u.Obj.Order(), out[r.Offset:end])
+		}
+	}
+	return out
+}
+
+// differingNumbers gives the numbers that two instructions of one shape load, if these alone differ, and the register; that is -1
+// where the number goes elsewhere.
+func differingNumbers(a arch.Arch, i arch.Insn, x, y []byte) (v, w uint64, reg int, ok bool) {
+	if p, ok := arch.ImmediateOf(a, x); ok {
+		q, ok := arch.ImmediateOf(a, y)
+		return p.Value, q.Value, p.Reg, ok && p.Op == q.Op
+	}
+	number := len(x) - i.Const
+	if i.Const == 0 || !bytes.Equal(x[:number], y[:number]) {
+		return 0, 0, 0, false
+	}
+	return littleEndian(x[number:]), littleEndian(y[number:]), -1, true
 }
 
 // samePlace says whether two numbers are line numbers of one place that moved from one of the first lines to one of the

@@ -1,8 +1,11 @@
 package unit
 
 import (
+	"debug/elf"
 	"slices"
 	"strings"
+
+	"livesplice/kmod/elfobj"
 )
 
 // ColdParent gives the name of the function whose rarely executed part has the given name: foo for foo.cold and for
@@ -16,6 +19,15 @@ func ColdParent(name string) (parent string, ok bool) {
 		return "", false
 	}
 	return parent, true
+}
+
+// assemblerLabel says whether a symbol is a label of the assembler's, which most machines' objects do not keep: .L12, .LC0,
+// .LPFE1, and those of numbered labels. Their numbers mean nothing, and items with such a name are items without one.
+//
+// Source: binutils 2.44, gas/symbols.c, fb_label_name; gas/doc/as.texi, Symbol Names.
+func assemblerLabel(s *elfobj.Symbol) bool {
+	const dollar, forwards = "\x01", "\x02"
+	return s.Bind == elf.STB_LOCAL && (strings.HasPrefix(s.Name, ".L") || strings.HasPrefix(s.Name, "L") && strings.ContainsAny(s.Name, dollar+forwards))
 }
 
 // clones are the kinds of copies and parts that compilers make of functions.

@@ -156,11 +156,12 @@ func New(obj *elfobj.Object) (*Unit, error) {
 	}
 	u := &Unit{Obj: obj, Arch: a, bySection: map[*elfobj.Section][]*Item{}, bySymbol: map[*elfobj.Symbol]*Item{},
 		alternates: map[*elfobj.Section][]span{}, marks: map[*elfobj.Section][]mark{}}
+	mergeDifferences(obj)
 	u.findAlternates()
 	symbols := map[*elfobj.Section][]*elfobj.Symbol{}
 	for _, s := range obj.Symbols {
 		switch {
-		case s.Section == nil || s.Type == elf.STT_SECTION || s.Type == elf.STT_FILE:
+		case s.Section == nil || s.Type == elf.STT_SECTION || s.Type == elf.STT_FILE || assemblerLabel(s):
 		case s.Type == elf.STT_NOTYPE && a.Mapping(s.Name) != arch.NotMapping:
 			u.marks[s.Section] = append(u.marks[s.Section], mark{s.Value, a.Mapping(s.Name) == arch.MapsData})
 		default:

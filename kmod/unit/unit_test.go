@@ -239,7 +239,7 @@ func TestBadObjects(t *testing.T) {
 		obj  elfobj.Object
 		want string
 	}{
-		{elfobj.Object{Machine: elf.EM_RISCV}, "objects of EM_RISCV are not supported, only of EM_X86_64, EM_AARCH64, EM_PPC64 and EM_S390"},
+		{elfobj.Object{Machine: elf.EM_RISCV}, "objects of EM_RISCV are not supported, only of EM_X86_64, EM_AARCH64, EM_PPC64, EM_S390 and EM_LOONGARCH"},
 		{elfobj.Object{Machine: elf.EM_S390}, "objects of EM_S390 in this byte order are not supported"},
 		{elfobj.Object{Machine: elf.EM_PPC64, BigEndian: true}, "objects of EM_PPC64 in this byte order are not supported"},
 	} {

@@ -1,7 +1,7 @@
 /* What the test objects need of the kernel: the macros emit what those of Linux 6.1 emit on each machine. */
 #define noinline __attribute__((__noinline__))
 #define noclone __attribute__((__noclone__))
-#ifdef __aarch64__
+#if defined(__aarch64__) || defined(__loongarch__)
 #define notrace __attribute__((__patchable_function_entry__(0, 0)))
 #else
 #define notrace __attribute__((__no_instrument_function__))
@@ -26,6 +26,8 @@ struct static_key { int enabled; void *entries; };
 #include "machine/ppc64le.h"
 #elif defined(__s390x__)
 #include "machine/s390x.h"
+#elif defined(__loongarch__)
+#include "machine/loongarch64.h"
 #endif
 
 /* arch/x86/include/asm/runtime-const.h since 6.11: values that the kernel writes into its own code at boot. */
