@@ -40,6 +40,15 @@ func (r *Result) hasFentry(u *unit.Unit, it *unit.Item) bool {
 //
 // Source: include/linux/compiler_types.h, v6.1.
 func (r *Result) replaceCallers(why map[*unit.Item]*Reason) error {
+	var work []*unit.Item
+	for _, it := range r.Post.Items {
+		if why[it] != nil && r.throughCallers(it) {
+			work = append(work, it)
+		}
+	}
+	if len(work) == 0 {
+		return nil
+	}
 	after, err := r.functionUses(r.Post)
 	if err != nil {
 		return err
@@ -48,17 +57,11 @@ func (r *Result) replaceCallers(why map[*unit.Item]*Reason) error {
 	if err != nil {
 		return err
 	}
-	var work []*unit.Item
-	for _, it := range r.Post.Items {
-		if why[it] != nil {
-			work = append(work, it)
-		}
-	}
 	for len(work) > 0 {
 		it := work[0]
 		work = work[1:]
 		pre := r.PreOf(it)
-		if it.Parent != nil || pre == nil || r.local[it] || r.hasFentry(r.Pre, pre) && r.hasFentry(r.Post, it) || !carriable(pre) || !carriable(it) {
+		if r.local[it] || !r.throughCallers(it) {
 			continue
 		}
 		if by := before[pre].holder; by != nil {
@@ -84,6 +87,12 @@ func (r *Result) replaceCallers(why map[*unit.Item]*Reason) error {
 		}
 	}
 	return nil
+}
+
+// throughCallers says whether a function of post is one whose callers can be replaced instead, as far as it shows itself.
+func (r *Result) throughCallers(it *unit.Item) bool {
+	pre := r.PreOf(it)
+	return it.Parent == nil && pre != nil && carriable(pre) && carriable(it) && !(r.hasFentry(r.Pre, pre) && r.hasFentry(r.Post, it))
 }
 
 // carriable says whether a copy of a function can serve all that use it: it is local to the unit and ordinary code.

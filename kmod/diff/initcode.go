@@ -11,19 +11,17 @@ import (
 
 // markFreed marks the items of both objects that lie in sections which this kernel frees, and others do not.
 func (r *Result) markFreed() {
-	freed := map[string]bool{}
+	if r.Options.Freed == nil || r.Options.Module {
+		return
+	}
 	for _, u := range []*unit.Unit{r.Pre, r.Post} {
-		for _, it := range u.Items {
-			sec := it.Section.Name
-			if r.Options.Freed == nil || r.Options.Module || unit.KnownSection(sec).InitIn == "" {
+		for _, s := range u.Obj.Sections {
+			if unit.KnownSection(s.Name).InitIn == "" || !r.Options.Freed(r.Pre, s.Name) {
 				continue
 			}
-			fate, known := freed[sec]
-			if !known {
-				fate = r.Options.Freed(r.Pre, sec)
-				freed[sec] = fate
+			for _, it := range u.ItemsIn(s) {
+				it.Freed = true
 			}
-			it.Freed = fate
 		}
 	}
 }

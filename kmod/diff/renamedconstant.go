@@ -45,8 +45,10 @@ func (r *Result) renamedConstants() error {
 // handOuts are the constants of a unit that are objects in C and that pass a test.
 func (r *Result) handOuts(u *unit.Unit, test func(*unit.Item) bool) (out []*unit.Item) {
 	for _, it := range u.Items {
-		unnamed := freshBase(it.Name) == compoundLiteral
-		if it.Kind == unit.Datum && (unnamed || !Fresh(it)) && storageOf(it) == constant && !it.Section.Exec() && ordinary(it.Section.Name) && test(it) {
+		if it.Kind != unit.Datum || it.Writable() || it.Section.Exec() || !ordinary(it.Section.Name) || storageOf(it) != constant {
+			continue
+		}
+		if unnamed := freshBase(it.Name) == compoundLiteral; (unnamed || !Fresh(it)) && test(it) {
 			out = append(out, it)
 		}
 	}
