@@ -97,7 +97,7 @@ func (r *Result) newDatum(it *unit.Item, used bool) {
 				r.note("%s: new %s for %s, left out until the next boot: the running kernel has %s as before, without it", sec, what, to.Name, to.Name)
 				return
 			}
-			r.note("%s: new %s, left out until the next boot: nothing that runs now can use it", sec, what)
+			r.note("%s: new %s, left out until the next boot: nothing that runs now can use it but the update itself", sec, what)
 		}
 	case table != "":
 		r.change(it, New)

@@ -30,7 +30,7 @@ type model struct {
 
 	items     [][]*item // by section
 	rewritten []span
-	holds     map[string]map[string]bool
+	holds     map[string][]string
 	files     map[string]*file // shipped modules
 
 	problems []error
@@ -52,7 +52,7 @@ func Check(ko []byte, kernel Kernel) (*Prediction, error) {
 	if _, _, err := kernel.version(); err != nil {
 		return nil, err
 	}
-	m := &model{file: f, kernel: &kernel, holds: map[string]map[string]bool{}, files: map[string]*file{}}
+	m := &model{file: f, kernel: &kernel, holds: map[string][]string{}, files: map[string]*file{}}
 	m.header()
 	m.readFields()
 	if err := m.readPatch(); err != nil {

@@ -156,41 +156,47 @@ func way(it *item, context string) string {
 	return strings.Join(names, " -> ")
 }
 
-// implies says whether one module is in memory whenever another is.
+// implies says whether one module is in memory whenever another is: the loader holds those from which that one imports a symbol
+// that is not weak, and those that they hold.
+//
+// Source: resolve_symbol, ref_module and simplify_symbols, kernel/module.c v5.10, kernel/module/main.c v6.1 to v7.2.
 func (m *model) implies(loaded, wanted string) bool {
 	if loaded == always {
 		return false
 	}
-	return loaded == wanted || m.held(loaded)[wanted]
+	seen := map[string]bool{loaded: true}
+	for todo := []string{loaded}; len(todo) > 0; todo = todo[1:] {
+		if seen[wanted] {
+			return true
+		}
+		for _, other := range m.importedFrom(todo[0]) {
+			if !seen[other] {
+				seen[other] = true
+				todo = append(todo, other)
+			}
+		}
+	}
+	return seen[wanted]
 }
 
-// held are the modules that the loader holds as long as one is loaded: those from which it imports a symbol that is not weak,
-// and those that they hold.
-//
-// Source: resolve_symbol, ref_module and simplify_symbols, kernel/module.c v5.10, kernel/module/main.c v6.1 to v7.2.
-func (m *model) held(name string) map[string]bool {
-	if h := m.holds[name]; h != nil {
-		return h
+// importedFrom are the modules that the loader holds for one; none if that cannot be read, which proves nothing.
+func (m *model) importedFrom(name string) []string {
+	if known, ok := m.holds[name]; ok {
+		return known
 	}
-	h := map[string]bool{}
-	m.holds[name] = h
-	for todo := []string{name}; len(todo) > 0; todo = todo[1:] {
-		f, err := m.shipped(todo[0])
-		if err != nil {
-			m.fail("module %q: %v", todo[0], err)
-			continue
-		}
+	var out []string
+	if f, err := m.shipped(name); err == nil {
 		for _, y := range f.symbols {
 			if y.shndx != shnUndef || y.bind == stbWeak || y.name == "" {
 				continue
 			}
-			if owner := m.kernel.Exporter(y.name); owner != "" && owner != todo[0] && !h[owner] {
-				h[owner] = true
-				todo = append(todo, owner)
+			if owner := m.kernel.Exporter(y.name); owner != "" && owner != name && !slices.Contains(out, owner) {
+				out = append(out, owner)
 			}
 		}
 	}
-	return h
+	m.holds[name] = out
+	return out
 }
 
 // shipped is the file of a shipped module.

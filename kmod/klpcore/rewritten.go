@@ -66,7 +66,8 @@ func (m *model) tables() {
 		case ".ibt_endbr_seal", ".cfi_sites":
 			m.sites(s, list, 4, fixed(4))
 		}
-		// .call_sites: only where the kernel counts the depth of calls (retbleed=stuff) does it write there, and each call is one.
+		// .call_sites has each call. The kernel writes to them where it counts their depth (retbleed=stuff), but not to one that is not
+		// filled in: that leads to what is behind it, which has no padding in front. Source: patch_dest, arch/x86/kernel/callthunks.c, v6.12.
 	}
 }
 
