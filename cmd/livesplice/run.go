@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "livesplice: %v; livesplice %s--help shows how it is used\n", err, commandOf(err))
 		return pipeline.ExitUsage
 	}
-	err = kctx.Run(&env{ctx: ctx, stdout: out, stderr: stderr, cache: c.Cache})
+	err = heard(ctx, grace, func() error { return kctx.Run(&env{ctx: ctx, stdout: out, stderr: stderr, cache: c.Cache}) })
 	trim(ctx, c.Cache, int64(c.Size), stderr)
 	if err == nil {
 		err = out.err

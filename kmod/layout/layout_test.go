@@ -287,10 +287,19 @@ func TestNoDWARF(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(compile(f, pre, "-g", "-gno-column-info"))
 	f.Add(compile(f, `typedef struct { struct { int a[2]; } *b; enum { A } e; } t; t v; int f(t *x, ...) { return x->b->a[1]; }`, "-g"))
+	f.Add(compile(f, `struct a { struct a *next; struct { struct b *b; int x[3]; } *l, *r; }; struct b { struct a a; void (*f)(struct b *, int); }; typedef struct b t; t *v; int f(int n) { return ((char *)v)[n]; }`, "-g"))
+	other := read(f, `struct x { struct x *next; struct { struct y *b; int x[3]; } *l, *r; }; struct y { struct x a; void (*f)(struct y *, int); }; typedef struct y s; s *v; int f(int n) { return ((char *)v)[n]; }`, "-g")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		u, err := Read(data)
 		if err != nil {
 			return
+		}
+		for _, pair := range [][2]*Unit{{u, other}, {other, u}} {
+			for _, c := range Compare(pair[0], pair[1]) {
+				_ = c.String()
+			}
+			ComparePrototypes(pair[0], pair[1])
+			CompareVariable(pair[0], pair[1], "v")
 		}
 		if c := Compare(u, u); len(c) > 0 {
 			t.Errorf("differs from itself: %v", c)

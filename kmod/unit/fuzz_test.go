@@ -19,6 +19,11 @@ func FuzzUnit(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	debug, err := os.ReadFile(objtest.File(f, filepath.Join(objtest.Folder(f), "line-number-beside", "post.c"), "-g"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(debug)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		obj, err := elfobj.Read(data)
 		if err != nil {
@@ -45,6 +50,7 @@ func FuzzUnit(f *testing.F) {
 		if len(u.Items) > 0 {
 			u.Source(u.Items[0])
 			u.Lines(u.Items[0], 0)
+			u.SourcePlace(u.Items[0], 0)
 			unit.SameButLines(u, u, u.Items[0], u.Items[len(u.Items)-1], nil)
 		}
 		tables, err := u.Tables()

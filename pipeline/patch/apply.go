@@ -153,12 +153,10 @@ func (f Fragment) place(src []string, next, drift int) (int, error) {
 		return 0, errors.New("has no context line to place it by")
 	}
 	before, behind := f.context()
-	fits := func(at int) bool {
-		if at < next || !matches(src, at, want) {
-			return false
-		}
+	allowed := func(at int) bool {
 		return (before >= behind || at == 0) && (behind >= before || at+len(want) == len(src))
 	}
+	fits := func(at int) bool { return at >= next && allowed(at) && matches(src, at, want) }
 	if before+behind == 0 {
 		// Nothing but the removed lines says where it belongs.
 		if fits(named) {
@@ -172,9 +170,11 @@ func (f Fragment) place(src []string, next, drift int) (int, error) {
 		}
 	}
 	var found []int
-	for at := next; at+len(want) <= len(src); at++ {
-		if fits(at) {
-			found = append(found, at)
+	for _, at := range occurrences(src, next, want) {
+		if allowed(at) {
+			if found = append(found, at); len(found) == 2 {
+				break
+			}
 		}
 	}
 	switch len(found) {
@@ -184,6 +184,30 @@ func (f Fragment) place(src []string, next, drift int) (int, error) {
 		return found[0], nil
 	}
 	return 0, fmt.Errorf("is not at line %d, but fits at lines %d and %d alike", named+1, found[0]+1, found[1]+1)
+}
+
+// occurrences are the places in src, not before next, where want stands, in as many steps as there are lines: a file of equal
+// lines would take their product otherwise.
+func occurrences(src []string, next int, want []string) (found []int) {
+	// border is, for each length of a start of want, how long a shorter start is that it ends with (Knuth, Morris, Pratt).
+	border := make([]int, len(want)+1)
+	border[0] = -1
+	for i, k := 0, -1; i < len(want); {
+		for k >= 0 && want[i] != want[k] {
+			k = border[k]
+		}
+		i, k = i+1, k+1
+		border[i] = k
+	}
+	for i, k := next, 0; i < len(src); {
+		for k >= 0 && (k == len(want) || src[i] != want[k]) {
+			k = border[k]
+		}
+		if i, k = i+1, k+1; k == len(want) {
+			found = append(found, i-k)
+		}
+	}
+	return found
 }
 
 // context counts the context lines before the first change and behind the last.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // numbered is n lines "line 1\n" to "line n\n", with some replaced.
@@ -224,6 +225,26 @@ func write(t *testing.T, path, text string) {
 	}
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPlaceOfManyLines finds a hunk of many equal lines in a file of more, and where none is.
+func TestPlaceOfManyLines(t *testing.T) {
+	const n = 200000
+	patch := fmt.Sprintf("--- a/a.c\n+++ b/a.c\n@@ -7,%d +7,%d @@\n%s-b\n+c\n d\n", n+2, n+2, strings.Repeat(" a\n", n))
+	p, err := Parse("t.patch", []byte(patch))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []string{"b\nd\n", "b\ne\n"} {
+		start := time.Now()
+		got, err := p.Apply(reader(map[string]string{"a.c": strings.Repeat("a\n", 3*n) + end}))
+		if want := end == "b\nd\n"; want != (err == nil) || want && string(got["a.c"]) != strings.Repeat("a\n", 3*n)+"c\nd\n" {
+			t.Errorf("%q: %v", end, err)
+		}
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("took %v", took)
+		}
 	}
 }
 
