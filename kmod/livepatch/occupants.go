@@ -72,8 +72,8 @@ func (h *Host) occupants(ctx context.Context, module string) ([]Occupant, error)
 		var found []Occupant
 		var again []int
 		for _, pid := range left {
-			if err := ctx.Err(); err != nil {
-				return nil, err
+			if ctx.Err() != nil {
+				return interrupted, nil
 			}
 			if o := l.process(ctx, pid); len(o) > 0 {
 				found, again = append(found, o...), append(again, pid)
@@ -82,12 +82,15 @@ func (h *Host) occupants(ctx context.Context, module string) ([]Occupant, error)
 		if len(found) == 0 || round == lookRounds {
 			return found, nil
 		}
-		if err := h.Kernel.Sleep(ctx, pollInterval); err != nil {
-			return nil, err
+		if h.Kernel.Sleep(ctx, pollInterval) != nil {
+			return interrupted, nil
 		}
 		left = again
 	}
 }
+
+// interrupted is the answer to who loses patience.
+var interrupted = []Occupant{{Unseen: "that was interrupted"}}
 
 // processes returns the process IDs in /proc. A process that lives throughout is
 // among them: the kernel walks them by number (proc_pid_readdir, fs/proc/base.c).

@@ -119,6 +119,9 @@ func (r *run) unload(ctx context.Context, module string) error {
 		r.stays(module, "until "+occupied(inside)+"; splicectl reconcile, which a timer runs, tries again")
 		return nil
 	case ok:
+		if r.st.Loaded[id].Stays != "" {
+			r.tell("unloaded module %q, which had stayed", module)
+		}
 		delete(r.st.Loaded, id)
 		return nil
 	}
