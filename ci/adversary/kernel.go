@@ -18,8 +18,7 @@ import (
 )
 
 // moreConfig is what the campaign's kernel has beside the small one's: what Debian has too and units can meet.
-const moreConfig = `
-CONFIG_DYNAMIC_DEBUG=y
+const moreConfig = `CONFIG_DYNAMIC_DEBUG=y
 CONFIG_PREEMPT_DYNAMIC=y
 `
 
@@ -37,24 +36,27 @@ func (b *built) vmConfig(modules []string) vm.Config {
 	return vm.Config{Vmlinuz: filepath.Join(b.kernel(), "boot", "vmlinuz-"+b.release), ModulesDir: filepath.Join(b.kernel(), "lib", "modules", b.release), Modules: modules}
 }
 
-// done is the file that says that a build came to its end.
-const done = "done"
+// Files that say how far a build has come; their text is what of.
+const (
+	copied = "copied"
+	done   = "done"
+)
 
-// buildBase builds the kernel of a scaffold in dir, or finds that it has been.
+// buildBase builds the kernel of a scaffold in dir, or finds that it has been. What was begun there goes on.
 func buildBase(ctx context.Context, dir string, files map[string]string) (*built, error) {
 	bare, err := smallkernel.BuildBare(ctx, "adversary", moreConfig)
 	if err != nil {
 		return nil, err
 	}
 	b := &built{dir: dir, release: bare.Release}
-	key := hashFiles(files) + bare.Object
-	if isDone(dir, key) {
+	key := hashFiles(files) + " " + bare.Object
+	if isDone(dir, done, key) {
 		return b, nil
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := b.copyOf(ctx, bare.Unpacked, bare.Object, bare.Object); err != nil {
 		return nil, err
 	}
-	if err := copyTree(ctx, bare.Unpacked, bare.Object, b.tree()); err != nil {
+	if err := os.RemoveAll(filepath.Join(dir, done)); err != nil {
 		return nil, err
 	}
 	if err := addFolder(b.tree(), files); err != nil {
@@ -63,31 +65,39 @@ func buildBase(ctx context.Context, dir string, files map[string]string) (*built
 	if err := b.make(ctx); err != nil {
 		return nil, err
 	}
-	return b, writeDone(dir, key)
+	return b, writeDone(dir, done, key)
 }
 
 // copyReference copies a built base, to be patched and built again.
 func copyReference(ctx context.Context, base *built, unpacked, dir string) (*built, error) {
 	b := &built{dir: dir, release: base.release}
 	key, err := os.ReadFile(filepath.Join(base.dir, done))
-	if err != nil || isDone(dir, string(key)) {
-		return b, err
-	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	if err := copyTree(ctx, unpacked, base.tree(), b.tree()); err != nil {
-		return nil, err
-	}
-	return b, writeDone(dir, string(key))
+	return b, b.copyOf(ctx, unpacked, base.tree(), string(key))
 }
 
-func isDone(dir, key string) bool {
-	text, err := os.ReadFile(filepath.Join(dir, done))
+// copyOf makes b's tree a copy of another, which key names, unless it is one.
+func (b *built) copyOf(ctx context.Context, unpacked, from, key string) error {
+	if isDone(b.dir, copied, key) {
+		return nil
+	}
+	if err := os.RemoveAll(b.dir); err != nil {
+		return err
+	}
+	if err := copyTree(ctx, unpacked, from, b.tree()); err != nil {
+		return err
+	}
+	return writeDone(b.dir, copied, key)
+}
+
+func isDone(dir, what, key string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, what))
 	return err == nil && string(text) == key
 }
 
-func writeDone(dir, key string) error { return replaceFile(filepath.Join(dir, done), key) }
+func writeDone(dir, what, key string) error { return replaceFile(filepath.Join(dir, what), key) }
 
 // copyTree copies a folder in which a kernel was built in place. What it still has of the unpacked source is linked, since nobody
 // writes to that; what the build made is copied, since make writes into some of its files.
@@ -159,8 +169,11 @@ func addFolder(tree string, files map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(kbuild, string(text)+"\nobj-y += "+folder+"/\n"); err != nil {
-		return err
+	const line = "\nobj-y += " + folder + "/\n"
+	if !strings.HasSuffix(string(text), line) {
+		if err := replaceFile(kbuild, string(text)+line); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(filepath.Join(tree, folder), 0o755); err != nil {
 		return err
