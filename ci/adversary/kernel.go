@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -42,19 +43,43 @@ const (
 	done   = "done"
 )
 
-// buildBase builds the kernel of a scaffold in dir, or finds that it has been. What was begun there goes on.
-func buildBase(ctx context.Context, dir string, files map[string]string) (*built, error) {
-	bare, err := smallkernel.BuildBare(ctx, "adversary", moreConfig)
+// bare is the kernel without a scaffold, which all others are copies of.
+type bare struct {
+	Release  string `json:"release"`
+	Object   string `json:"object"`   // the folder in which it was built
+	Unpacked string `json:"unpacked"` // its source before
+}
+
+// findBare builds the bare kernel, or finds it. A state folder stays with the one that it began with: asking the archive for
+// the newest takes as long as a few updates.
+func findBare(ctx context.Context, state string) (*bare, error) {
+	path := filepath.Join(state, "bare.json")
+	var b bare
+	if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &b) == nil {
+		_, err1 := os.Stat(filepath.Join(b.Object, "vmlinux"))
+		_, err2 := os.Stat(filepath.Join(b.Unpacked, "Makefile"))
+		if err1 == nil && err2 == nil {
+			return &b, nil
+		}
+	}
+	k, err := smallkernel.BuildBare(ctx, "adversary", moreConfig)
 	if err != nil {
 		return nil, err
 	}
-	b := &built{dir: dir, release: bare.Release}
-	key := hashFiles(files) + " " + bare.Object
-	if isDone(dir, done, key) {
-		return b, nil
-	}
-	if err := b.copyOf(ctx, bare.Unpacked, bare.Object, bare.Object); err != nil {
+	b = bare{Release: k.Release, Object: k.Object, Unpacked: k.Unpacked}
+	text, err := json.Marshal(b)
+	if err != nil {
 		return nil, err
+	}
+	return &b, replaceFile(path, string(text))
+}
+
+// buildScaffold builds the kernel of a scaffold in dir, or finds that it has been. What was begun there goes on.
+func buildScaffold(ctx context.Context, from *bare, dir string, files map[string]string) (*built, error) {
+	b, err := copyOf(ctx, from, dir)
+	key := hashFiles(files)
+	if err != nil || isDone(dir, done, key) {
+		return b, err
 	}
 	if err := os.RemoveAll(filepath.Join(dir, done)); err != nil {
 		return nil, err
@@ -68,28 +93,19 @@ func buildBase(ctx context.Context, dir string, files map[string]string) (*built
 	return b, writeDone(dir, done, key)
 }
 
-// copyReference copies a built base, to be patched and built again.
-func copyReference(ctx context.Context, base *built, unpacked, dir string) (*built, error) {
-	b := &built{dir: dir, release: base.release}
-	key, err := os.ReadFile(filepath.Join(base.dir, done))
-	if err != nil {
+// copyOf makes dir hold a copy of the bare kernel, unless it does.
+func copyOf(ctx context.Context, from *bare, dir string) (*built, error) {
+	b := &built{dir: dir, release: from.Release}
+	if isDone(dir, copied, from.Object) {
+		return b, nil
+	}
+	if err := os.RemoveAll(dir); err != nil {
 		return nil, err
 	}
-	return b, b.copyOf(ctx, unpacked, base.tree(), string(key))
-}
-
-// copyOf makes b's tree a copy of another, which key names, unless it is one.
-func (b *built) copyOf(ctx context.Context, unpacked, from, key string) error {
-	if isDone(b.dir, copied, key) {
-		return nil
+	if err := copyTree(ctx, from.Unpacked, from.Object, b.tree()); err != nil {
+		return nil, err
 	}
-	if err := os.RemoveAll(b.dir); err != nil {
-		return err
-	}
-	if err := copyTree(ctx, unpacked, from, b.tree()); err != nil {
-		return err
-	}
-	return writeDone(b.dir, copied, key)
+	return b, writeDone(dir, copied, from.Object)
 }
 
 func isDone(dir, what, key string) bool {
@@ -223,14 +239,6 @@ func (b *built) make(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// patchReference makes the scaffold of b that of files, and builds.
-func (b *built) patchReference(ctx context.Context, files map[string]string) error {
-	if err := writeFiles(b.tree(), files); err != nil {
-		return err
-	}
-	return b.make(ctx)
 }
 
 // moduleNames are those of the units, sorted.
