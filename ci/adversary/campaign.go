@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"livesplice/ci/smallkernel"
 )
 
 // campaign is what one seed comes to: a scaffold, its kernel, and patches in batches, one of each unit in a batch.
@@ -25,8 +23,9 @@ type campaign struct {
 	made  *livesplice
 	units []*unit
 
-	base, reference *built
-	seen            map[string]bool // patches, by their hash
+	bare *bare
+	base *built
+	seen map[string]bool // patches, by their hash
 
 	observed *store[observations]
 	created  *store[made]
@@ -63,14 +62,10 @@ func openCampaign(ctx context.Context, o *options, seed uint64, program string) 
 		return nil, err
 	}
 	c.tell("the base kernel, %d units", len(units))
-	if c.base, err = buildBase(ctx, filepath.Join(c.dir, "base"), scaffoldFiles(units)); err != nil {
+	if c.bare, err = findBare(ctx, o.state); err != nil {
 		return nil, err
 	}
-	bare, err := smallkernel.BuildBare(ctx, "adversary", moreConfig)
-	if err != nil {
-		return nil, err
-	}
-	if c.reference, err = copyReference(ctx, c.base, bare.Unpacked, filepath.Join(c.dir, "reference")); err != nil {
+	if c.base, err = buildScaffold(ctx, c.bare, filepath.Join(c.dir, "base"), scaffoldFiles(units)); err != nil {
 		return nil, err
 	}
 	c.made = &livesplice{program: program, base: c.base}
@@ -168,10 +163,11 @@ func (c *campaign) observeReference(ctx context.Context, n int, trials []*trial)
 		}
 	}
 	c.tell("batch %d: the reference kernel", n)
-	if err := c.reference.patchReference(ctx, files); err != nil {
+	b, err := buildScaffold(ctx, c.bare, filepath.Join(c.dir, "reference"), files)
+	if err != nil {
 		return err
 	}
-	return c.observe(ctx, c.reference, reference, trials)
+	return c.observe(ctx, b, reference, trials)
 }
 
 // observe takes the observations of all trials on the reference or the control.

@@ -93,11 +93,14 @@ func (m *made) read(out string) error {
 	var manifest struct {
 		Module     string `json:"module"`
 		ModuleFile string `json:"module_file"`
+		Unload     *struct {
+			Allowed bool `json:"allowed"`
+		} `json:"unload"`
 	}
 	if err := json.Unmarshal(text, &manifest); err != nil {
 		return fmt.Errorf("file %q: %w", found[0], err)
 	}
-	m.Module, m.Unloads = manifest.Module, true
+	m.Module, m.Unloads = manifest.Module, manifest.Unload == nil || manifest.Unload.Allowed
 	module, err := os.ReadFile(filepath.Join(filepath.Dir(found[0]), manifest.ModuleFile))
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,8 +19,7 @@ import (
 )
 
 // moreConfig is what the campaign's kernel has beside the small one's: what Debian has too and units can meet.
-const moreConfig = `
-CONFIG_DYNAMIC_DEBUG=y
+const moreConfig = `CONFIG_DYNAMIC_DEBUG=y
 CONFIG_PREEMPT_DYNAMIC=y
 `
 
@@ -37,24 +37,51 @@ func (b *built) vmConfig(modules []string) vm.Config {
 	return vm.Config{Vmlinuz: filepath.Join(b.kernel(), "boot", "vmlinuz-"+b.release), ModulesDir: filepath.Join(b.kernel(), "lib", "modules", b.release), Modules: modules}
 }
 
-// done is the file that says that a build came to its end.
-const done = "done"
+// Files that say how far a build has come; their text is what of.
+const (
+	copied = "copied"
+	done   = "done"
+)
 
-// buildBase builds the kernel of a scaffold in dir, or finds that it has been.
-func buildBase(ctx context.Context, dir string, files map[string]string) (*built, error) {
-	bare, err := smallkernel.BuildBare(ctx, "adversary", moreConfig)
+// bare is the kernel without a scaffold, which all others are copies of.
+type bare struct {
+	Release  string `json:"release"`
+	Object   string `json:"object"`   // the folder in which it was built
+	Unpacked string `json:"unpacked"` // its source before
+}
+
+// findBare builds the bare kernel, or finds it. A state folder stays with the one that it began with: asking the archive for
+// the newest takes as long as a few updates.
+func findBare(ctx context.Context, state string) (*bare, error) {
+	path := filepath.Join(state, "bare.json")
+	var b bare
+	if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &b) == nil {
+		_, err1 := os.Stat(filepath.Join(b.Object, "vmlinux"))
+		_, err2 := os.Stat(filepath.Join(b.Unpacked, "Makefile"))
+		if err1 == nil && err2 == nil {
+			return &b, nil
+		}
+	}
+	k, err := smallkernel.BuildBare(ctx, "adversary", moreConfig)
 	if err != nil {
 		return nil, err
 	}
-	b := &built{dir: dir, release: bare.Release}
-	key := hashFiles(files) + bare.Object
-	if isDone(dir, key) {
-		return b, nil
-	}
-	if err := os.RemoveAll(dir); err != nil {
+	b = bare{Release: k.Release, Object: k.Object, Unpacked: k.Unpacked}
+	text, err := json.Marshal(b)
+	if err != nil {
 		return nil, err
 	}
-	if err := copyTree(ctx, bare.Unpacked, bare.Object, b.tree()); err != nil {
+	return &b, replaceFile(path, string(text))
+}
+
+// buildScaffold builds the kernel of a scaffold in dir, or finds that it has been. What was begun there goes on.
+func buildScaffold(ctx context.Context, from *bare, dir string, files map[string]string) (*built, error) {
+	b, err := copyOf(ctx, from, dir)
+	key := hashFiles(files)
+	if err != nil || isDone(dir, done, key) {
+		return b, err
+	}
+	if err := os.RemoveAll(filepath.Join(dir, done)); err != nil {
 		return nil, err
 	}
 	if err := addFolder(b.tree(), files); err != nil {
@@ -63,31 +90,30 @@ func buildBase(ctx context.Context, dir string, files map[string]string) (*built
 	if err := b.make(ctx); err != nil {
 		return nil, err
 	}
-	return b, writeDone(dir, key)
+	return b, writeDone(dir, done, key)
 }
 
-// copyReference copies a built base, to be patched and built again.
-func copyReference(ctx context.Context, base *built, unpacked, dir string) (*built, error) {
-	b := &built{dir: dir, release: base.release}
-	key, err := os.ReadFile(filepath.Join(base.dir, done))
-	if err != nil || isDone(dir, string(key)) {
-		return b, err
+// copyOf makes dir hold a copy of the bare kernel, unless it does.
+func copyOf(ctx context.Context, from *bare, dir string) (*built, error) {
+	b := &built{dir: dir, release: from.Release}
+	if isDone(dir, copied, from.Object) {
+		return b, nil
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, err
 	}
-	if err := copyTree(ctx, unpacked, base.tree(), b.tree()); err != nil {
+	if err := copyTree(ctx, from.Unpacked, from.Object, b.tree()); err != nil {
 		return nil, err
 	}
-	return b, writeDone(dir, string(key))
+	return b, writeDone(dir, copied, from.Object)
 }
 
-func isDone(dir, key string) bool {
-	text, err := os.ReadFile(filepath.Join(dir, done))
+func isDone(dir, what, key string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, what))
 	return err == nil && string(text) == key
 }
 
-func writeDone(dir, key string) error { return replaceFile(filepath.Join(dir, done), key) }
+func writeDone(dir, what, key string) error { return replaceFile(filepath.Join(dir, what), key) }
 
 // copyTree copies a folder in which a kernel was built in place. What it still has of the unpacked source is linked, since nobody
 // writes to that; what the build made is copied, since make writes into some of its files.
@@ -159,8 +185,11 @@ func addFolder(tree string, files map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(kbuild, string(text)+"\nobj-y += "+folder+"/\n"); err != nil {
-		return err
+	const line = "\nobj-y += " + folder + "/\n"
+	if !strings.HasSuffix(string(text), line) {
+		if err := replaceFile(kbuild, string(text)+line); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(filepath.Join(tree, folder), 0o755); err != nil {
 		return err
@@ -210,14 +239,6 @@ func (b *built) make(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// patchReference makes the scaffold of b that of files, and builds.
-func (b *built) patchReference(ctx context.Context, files map[string]string) error {
-	if err := writeFiles(b.tree(), files); err != nil {
-		return err
-	}
-	return b.make(ctx)
 }
 
 // moduleNames are those of the units, sorted.
