@@ -137,6 +137,9 @@ func Compare(name string, preObj, postObj *elfobj.Object, opts Options) (*Result
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	r.sameNames()
+	if err := r.splitAliases(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	r.lostVariables()
 	r.scopeNotes()
 	r.renamedVariables()
