@@ -19,6 +19,7 @@ import (
 	"livesplice/kmod/diff"
 	"livesplice/kmod/elfobj"
 	"livesplice/kmod/match"
+	"livesplice/kmod/unit"
 	"livesplice/pipeline/patch"
 	"livesplice/pipeline/process"
 	"livesplice/pipeline/rebuild"
@@ -40,7 +41,8 @@ var kinds = map[string]struct {
 	"pkgfmt.MismatchError":  {&pkgfmt.MismatchError{Path: "x"}, 5},
 	"rebuild.CompilerError": {&rebuild.CompilerError{Path: "gcc"}, 5},
 	"rebuild.BuildError":    {&rebuild.BuildError{Unit: "x"}, 6},
-	"elfobj.Error":          {&elfobj.Error{}, 1}, // of an object that we made; one that the user gave is a pkgfmt.InputError
+	"elfobj.Error":          {&elfobj.Error{}, 1},                                      // of an object that we made; one that the user gave is a pkgfmt.InputError
+	"unit.TableError":       {&unit.TableError{Section: "x", Err: errors.New("x")}, 1}, // the same; the differ refuses such a section
 	"process.ExitError":     {&process.ExitError{Command: "x", Code: 2}, 1},
 	"verify.Failed":         {&verify.Failed{Package: "x"}, 4},
 	"process.MissingError":  {&process.MissingError{Program: "x"}, 1},
