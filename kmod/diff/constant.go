@@ -83,7 +83,13 @@ func (r *Result) constantHolders(u *unit.Unit, walked map[*unit.Item]bool) (map[
 			return nil, err
 		}
 		if it.Section.Exec() && u.Obj.Machine == elf.EM_X86_64 {
-			refs = slices.DeleteFunc(notReadInPlace(u, it, refs), func(ref unit.Ref) bool { return walked[ref.To] && r.staysInRegisters(u, it, ref.To) })
+			stays := map[*unit.Item]bool{}
+			refs = slices.DeleteFunc(notReadInPlace(u, it, refs), func(ref unit.Ref) bool {
+				if _, known := stays[ref.To]; !known && walked[ref.To] {
+					stays[ref.To] = r.staysInRegisters(u, it, ref.To)
+				}
+				return stays[ref.To]
+			})
 		}
 		note(it, refs)
 		for _, e := range r.cmp.special[u][it] {

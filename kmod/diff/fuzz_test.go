@@ -13,7 +13,7 @@ import (
 // FuzzCompare compares an object with one that is damaged in one place, and extracts what changed.
 func FuzzCompare(f *testing.F) {
 	var objects [][]byte
-	for _, c := range []string{"alternative-aux", "extable", "jump-label", "literal-end", "new-data", "bug-new", "shared-sections", "static-local-kept", "bug-entry", "call-padding", "fixup", "paravirt"} {
+	for _, c := range []string{"alternative-aux", "extable", "jump-label", "literal-end", "new-data", "bug-new", "shared-sections", "static-local-kept", "bug-entry", "call-padding", "fixup", "paravirt", "constant-walked", "constant-renamed"} {
 		for _, name := range []string{"pre.c", "post.c"} {
 			data, err := os.ReadFile(objtest.File(f, filepath.Join(objtest.Folder(f), c, name), "-g0"))
 			if err != nil {
