@@ -14,8 +14,8 @@ import (
 // of other compilers, with and without debug information and sections of their own.
 func FuzzPair(f *testing.F) {
 	for _, m := range objtest.Machines {
-		for i, flags := range [][]string{{"-g0"}, {"-g"}, {"-g0", "-fno-function-sections", "-fno-data-sections"}} {
-			name := []string{"machine-tables", "clones", "static-local-kept"}[i]
+		for i, flags := range [][]string{{"-g0"}, {"-g"}, {"-g0", "-fno-function-sections", "-fno-data-sections"}, {"-g"}, {"-g"}} {
+			name := []string{"machine-tables", "clones", "static-local-kept", "same-name-other-scope", "last-writer-of-table"}[i]
 			var pair [2][]byte
 			for k, side := range []string{"pre.c", "post.c"} {
 				data, err := os.ReadFile(m.File(f, filepath.Join(objtest.Folder(f), name, side), flags...))

@@ -41,10 +41,11 @@ func (u *Unit) Variables(names map[string]bool) (vars []*Variable, err error) {
 			vars, err = nil, fmt.Errorf("debug information: %v", p)
 		}
 	}()
-	if s := u.Obj.Section(".debug_info"); s == nil || u.again == nil && s.Size() == 0 {
+	s := u.Obj.Section(".debug_info")
+	if s == nil || s.Size() == 0 { // or given up by DropDebug
 		return nil, ErrNoVariables
 	}
-	r := &variableReader{unit: u, names: names, places: u.placed(), byOffset: map[dwarf.Offset]*Variable{}, functions: map[dwarf.Offset]string{}}
+	r := &variableReader{unit: u, size: s.Size(), names: names, places: u.placed(), byOffset: map[dwarf.Offset]*Variable{}, functions: map[dwarf.Offset]string{}}
 	if r.data, err = u.debugInfo(r.places.base); err != nil {
 		return nil, fmt.Errorf("debug information: %w", err)
 	}
@@ -97,6 +98,7 @@ func (u *Unit) itemAt(p places, addr uint64) *Item {
 type variableReader struct {
 	unit      *Unit
 	data      *dwarf.Data
+	size      uint64 // of .debug_info
 	names     map[string]bool
 	places    places
 	addresses uint64 // where the compile unit's part of .debug_addr begins
@@ -118,7 +120,7 @@ type instance struct {
 
 // read walks compile units, functions and their blocks; nothing else has children that are variables of the source.
 func (v *variableReader) read() error {
-	r := v.data.Reader()
+	r := entriesOf(v.data, v.size)
 	var scopes []string // name of the function, by nesting of entries; "" outside of any
 	for {
 		e, err := r.Next()
@@ -146,7 +148,7 @@ func (v *variableReader) read() error {
 			}
 			fallthrough
 		default:
-			if err := skipChildren(r, e); err != nil {
+			if err := r.skip(e); err != nil {
 				return err
 			}
 			continue
@@ -155,30 +157,6 @@ func (v *variableReader) read() error {
 			scopes = append(scopes, scope)
 		}
 	}
-}
-
-// skipChildren goes on behind the children of an entry that was just read. Reader.SkipChildren calls itself for each level, which a
-// damaged file can have millions of.
-func skipChildren(r *dwarf.Reader, e *dwarf.Entry) error {
-	if !e.Children {
-		return nil
-	}
-	if next, ok := e.Val(dwarf.AttrSibling).(dwarf.Offset); ok && next > e.Offset {
-		r.Seek(next)
-		return nil
-	}
-	for depth := 1; depth > 0; {
-		e, err := r.Next()
-		if err != nil || e == nil {
-			return err
-		}
-		if e.Tag == 0 {
-			depth--
-		} else if e.Children {
-			depth++
-		}
-	}
-	return nil
 }
 
 // functionName follows an entry to the one that names its function.
@@ -372,7 +350,7 @@ func typeName(e *dwarf.Entry, name string) string {
 // dimensions writes how many elements an array has: "[8]".
 func (v *variableReader) dimensions(array dwarf.Offset) (text string) {
 	const most = 16
-	r := v.data.Reader()
+	r := entriesOf(v.data, v.size)
 	r.Seek(array)
 	if e, err := r.Next(); err != nil || e == nil || !e.Children {
 		return "[]"
@@ -382,7 +360,7 @@ func (v *variableReader) dimensions(array dwarf.Offset) (text string) {
 		if err != nil || e == nil || e.Tag == 0 {
 			break
 		}
-		if skipChildren(r, e) != nil {
+		if r.skip(e) != nil {
 			break
 		}
 		if n, ok := e.Val(dwarf.AttrCount).(int64); ok {

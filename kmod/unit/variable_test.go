@@ -1,11 +1,17 @@
 package unit_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"livesplice/kmod/elfobj"
 	"livesplice/kmod/unit"
 	"livesplice/kmod/unit/objtest"
 )
@@ -68,5 +74,60 @@ dropped in g type int const false bool false at nowhere line 11
 	}
 	if vars, err := objtest.Unit(t, code, "-g", "-gz=zlib").Variables(names); err == nil {
 		t.Errorf("compressed: %d variables", len(vars))
+	}
+}
+
+// FuzzVariables damages one place of an object with debug information.
+func FuzzVariables(f *testing.F) {
+	var objects [][]byte
+	names := map[string]bool{}
+	for _, c := range []string{"same-name-other-scope", "fresh-name-own", "last-writer-of-local", "static-local-by-type"} {
+		for _, flags := range [][]string{{"-gdwarf-5"}, {"-gdwarf-4"}} {
+			data, err := os.ReadFile(objtest.File(f, filepath.Join(objtest.Folder(f), c, "post.c"), flags...))
+			if err != nil {
+				f.Fatal(err)
+			}
+			objects = append(objects, data)
+			f.Add(uint8(len(objects)-1), uint32(0x40), []byte{0xe8})
+		}
+	}
+	for _, n := range []string{"count", "limit", "last", "__warned", "_rs", "__key"} {
+		names[n] = true
+	}
+	f.Fuzz(func(t *testing.T, which uint8, at uint32, patch []byte) {
+		data := append([]byte{}, objects[int(which)%len(objects)]...)
+		copy(data[int(at)%len(data):], patch)
+		obj, err := elfobj.Read(data)
+		if err != nil {
+			return
+		}
+		u, err := unit.New(obj)
+		if err != nil {
+			return
+		}
+		vars, err := u.Variables(names)
+		if err != nil {
+			return
+		}
+		for _, v := range vars {
+			if !names[v.Name] || v.Item != nil && !slices.Contains(u.Items, v.Item) {
+				t.Fatalf("%+v", v)
+			}
+		}
+	})
+}
+
+// TestDeepEntries: a damaged object whose entries stand one in another a million times does not exhaust the stack.
+func TestDeepEntries(t *testing.T) {
+	u := objtest.Unit(t, "static int count;\nint f(int n) { count += n; return count; }\n", "-gdwarf-4")
+	s, abbrev := u.Obj.Section(".debug_info"), u.Obj.Section(".debug_abbrev")
+	const code, lexicalBlock, member = 101, 0x0b, 0x0d
+	for _, tag := range []byte{lexicalBlock, member} {
+		abbrev.Data = append(abbrev.Data[:len(abbrev.Data)-1], code, tag, 1, 0, 0, 0) // with children, without attributes
+		s.Data = append(s.Data[:len(s.Data)-1], bytes.Repeat([]byte{code}, 1<<20)...)
+		binary.LittleEndian.PutUint32(s.Data, uint32(len(s.Data)-4))
+		if vars, err := u.Variables(map[string]bool{"count": true}); err == nil && len(vars) != 1 {
+			t.Errorf("tag %#x: %d variables", tag, len(vars))
+		}
 	}
 }
