@@ -154,13 +154,15 @@ func (n *names) unreachable(u *link.Unit, g link.NewGlobal) {
 
 // newExport looks at the use of something new by another module.
 func (n *names) newExport(ctx context.Context, u *link.Unit, g link.NewGlobal) error {
-	held, err := n.c.targets.held(ctx, u.Target)
-	if err != nil {
-		return err
-	}
-	if g.Unit.Target != vmlinux.Object && !held[g.Unit.Target] {
-		n.dependency(u, g.Name, g.Unit.Target)
-		return nil
+	if owner := g.Unit.Target; owner != vmlinux.Object {
+		held, err := n.c.targets.holds(ctx, u.Target, owner)
+		if err != nil {
+			return err
+		}
+		if !held {
+			n.dependency(u, g.Name, owner)
+			return nil
+		}
 	}
 	return n.permitted(ctx, u, g.Name, g.Export.GPL, g.Export.Namespace)
 }
@@ -233,11 +235,12 @@ func (n *names) nowhere(ctx context.Context, u *link.Unit, name string) error {
 	what := "neither vmlinux nor the update has a global function or variable of that name"
 	if u.Target != vmlinux.Object {
 		if v, ok := n.c.vers[name]; ok && v.Module != vmlinux.Object {
-			held, err := n.c.targets.held(ctx, u.Target)
+			owner := module.NameOf(v.Module)
+			held, err := n.c.targets.holds(ctx, u.Target, owner)
 			if err != nil {
 				return err
 			}
-			if owner := module.NameOf(v.Module); held[owner] {
+			if held {
 				n.refuse(u, codeDependency, name, fmt.Sprintf("it is exported by module %s, which the shipped module %s imports from only through others", owner, u.Target), "use what a module exports from which it imports directly, or reboot into a fixed kernel")
 			} else {
 				n.dependency(u, name, owner)
@@ -250,20 +253,20 @@ func (n *names) nowhere(ctx context.Context, u *link.Unit, name string) error {
 	return nil
 }
 
-// held are the modules that are in memory whenever one is: those from which it imports, and those from which they do.
-func (t *targets) held(ctx context.Context, name string) (map[string]bool, error) {
-	out := map[string]bool{}
-	for todo := []string{name}; len(todo) > 0; todo = todo[1:] {
+// holds says whether a module is in memory whenever another one is: which imports from it, or from one that does.
+func (t *targets) holds(ctx context.Context, name, wanted string) (bool, error) {
+	seen := map[string]bool{name: true}
+	for todo := []string{name}; len(todo) > 0 && !seen[wanted]; todo = todo[1:] {
 		l, err := t.module(ctx, todo[0])
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		for _, other := range l.Held() {
-			if !out[other] {
-				out[other] = true
+			if !seen[other] {
+				seen[other] = true
 				todo = append(todo, other)
 			}
 		}
 	}
-	return out, nil
+	return seen[wanted], nil
 }

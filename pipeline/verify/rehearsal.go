@@ -204,18 +204,23 @@ func (r *rehearsal) unpatched(ctx context.Context, scripts ...string) error {
 	return r.quiet(ctx, bad)
 }
 
-// late unloads what it can of the patched modules and loads them again: they must come up patched.
+// late unloads what it can of the patched modules and loads them again: they must come up patched. One that another imports from
+// can go only after that.
 func (r *rehearsal) late(ctx context.Context) error {
 	var back []string
-	for _, name := range r.loaded {
-		if name == livepatch.VMLinux {
-			continue
+	rest := slices.DeleteFunc(slices.Clone(r.loaded), func(name string) bool { return name == livepatch.VMLinux })
+	for again := true; again && len(rest) > 0; {
+		var stay []string
+		for _, name := range rest {
+			if res, err := r.machine.Run(ctx, "rmmod "+name); err != nil {
+				return err
+			} else if res.ExitCode == 0 {
+				back = append(back, "modprobe "+name)
+			} else {
+				stay = append(stay, name)
+			}
 		}
-		if res, err := r.machine.Run(ctx, "rmmod "+name); err != nil {
-			return err
-		} else if res.ExitCode == 0 {
-			back = append(back, "modprobe "+name)
-		}
+		again, rest = len(stay) < len(rest), stay
 	}
 	return r.patched(ctx, back...)
 }
