@@ -3,6 +3,7 @@ package diff
 import (
 	"debug/elf"
 	"fmt"
+	"slices"
 	"strings"
 
 	"livesplice/kmod/elfobj"
@@ -36,7 +37,7 @@ func (x *extractor) place(it *unit.Item) {
 		x.placed[it] = &elfobj.Symbol{Value: at, Section: s, Size: it.Size()}
 		return
 	}
-	sym := &elfobj.Symbol{Name: it.Name, Value: at, Size: it.Size(), Bind: elf.STB_LOCAL, Type: elf.STT_OBJECT, Section: s}
+	sym := &elfobj.Symbol{Name: placedName(it), Value: at, Size: it.Size(), Bind: elf.STB_LOCAL, Type: elf.STT_OBJECT, Section: s}
 	if it.Kind == unit.Function {
 		sym.Type, sym.Other = elf.STT_FUNC, localEntry(it)
 	}
@@ -46,6 +47,18 @@ func (x *extractor) place(it *unit.Item) {
 	x.out.Symbols = append(x.out.Symbols, sym)
 	x.defined[sym.Name] = true
 	x.placed[it] = sym
+}
+
+// placedName is the name of an item in the extract. Of a function's aliases it is the one that its parts are named after, by
+// which objtool finds the function of a part.
+func placedName(it *unit.Item) string {
+	for _, c := range it.Children {
+		base, _ := unit.ColdParent(c.Name)
+		if slices.ContainsFunc(it.Syms, func(y *elfobj.Symbol) bool { return y.Name == base }) {
+			return base
+		}
+	}
+	return it.Name
 }
 
 // localEntry gives what st_other says of a function but for its visibility: on ppc64le, where calls from the same unit

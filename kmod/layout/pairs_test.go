@@ -40,7 +40,7 @@ func TestCompareCircles(t *testing.T) {
 			if got := ch.String(); ok != (c.want != "") || ok && got != c.want {
 				t.Errorf("got %v %q, want %q", ok, got, c.want)
 			}
-			if took := time.Since(start); took > 10*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 		})
@@ -123,7 +123,7 @@ func TestCompareLarge(t *testing.T) {
 			if c.same != (!differs && len(changes) == 0) {
 				t.Errorf("got %d changes and %v %.200s", len(changes), differs, ch)
 			}
-			if took := time.Since(start); took > 10*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 		})

@@ -379,6 +379,9 @@ func (u *Unit) adopt() {
 	byName := map[string]*Item{}
 	for _, it := range u.Items {
 		if it.Kind == Function {
+			for _, y := range it.Syms { // the part is named after one of several aliases
+				byName[y.Name] = it
+			}
 			byName[it.Name] = it
 		}
 	}

@@ -242,7 +242,7 @@ func TestPlaceOfManyLines(t *testing.T) {
 		if want := end == "b\nd\n"; want != (err == nil) || want && string(got["a.c"]) != strings.Repeat("a\n", 3*n)+"c\nd\n" {
 			t.Errorf("%q: %v", end, err)
 		}
-		if took := time.Since(start); took > 20*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("took %v", took)
 		}
 	}
