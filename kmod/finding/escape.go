@@ -381,7 +381,7 @@ func (w *walk) callOut(st *state, at step, tail bool) {
 		case b.ignores.has(n):
 		case !b.args.has(n):
 			w.gone(h, at, how)
-		case tail:
+		case tail && b.sleeps:
 			w.gone(h, at, how+" as the last thing, so that nothing of the update is on the stack meanwhile")
 		case b.deep:
 		default:

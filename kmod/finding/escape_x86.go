@@ -184,7 +184,7 @@ func (w *walk) step(st *state, at step) {
 	}
 	inst, err := x86asm.Decode(code, 64)
 	if err != nil || inst.Len != len(code) {
-		if !quiet(code) {
+		if !untouching(code) {
 			w.gone(st.all()|w.sources(at), at, "is there at an instruction that is not known")
 		}
 		return
@@ -216,9 +216,9 @@ func (s *search) sources(at step) (h held) {
 	return h
 }
 
-// quiet says whether an instruction that the decoder does not know touches no general register and no memory: ENDBR64,
+// untouching says whether an instruction that the decoder does not know touches no general register and no memory: ENDBR64,
 // CLAC and STAC.
-func quiet(code []byte) bool {
+func untouching(code []byte) bool {
 	for _, known := range [...]string{"\xf3\x0f\x1e\xfa", "\x0f\x01\xca", "\x0f\x01\xcb"} {
 		if string(code) == known {
 			return true

@@ -16,7 +16,7 @@ import (
 
 // kernelDecls are functions of the kernel that keep what they are given, or do not.
 const kernelDecls = `
-extern int _printk(const char *, ...), snprintf(char *, unsigned long, const char *, ...);
+extern char *kasprintf(unsigned, const char *, ...); extern int _printk(const char *, ...), snprintf(char *, unsigned long, const char *, ...);
 extern int request_region(unsigned long, unsigned long, const char *);
 struct head { void *next; void (*func)(struct head *); }; extern void call_rcu(struct head *, void (*)(struct head *));
 struct spec { const char *name; int n; }; extern int use_spec(const struct spec *);
@@ -69,7 +69,8 @@ func TestHolds(t *testing.T) {
 		{"a text that is printed", `int f(int n) { return n; }`, `int f(int n) { _printk("n is %d, %s\n", n, "or so"); return n; }`, nil},
 		{"printed with more arguments than registers", `int f(int n) { return n; }`, `int f(int n) { _printk("%d %d %d %d %d %d %s %s\n", n, n, n, n, n, n, "seven", "eight"); return source(n); }`, nil},
 		{"formatted", `int f(char *b) { return 0; }`, `int f(char *b) { snprintf(b, 8, "%s", "text"); return 1; }`, nil},
-		{"a text at the tail", `int f(int n) { return n; }`, `int f(int n) { return _printk("tail\n"); }`, []string{`"tail\n" is passed to _printk` + last}},
+		{"a text at the tail", `char *f(int n) { return 0; }`, `char *f(int n) { return kasprintf(n, "tail\n"); }`, []string{`"tail\n" is passed to kasprintf` + last}},
+		{"a text at the tail, for a function that does not sleep", `int f(int n) { return n; }`, `int f(int n) { return _printk("tail\n"); }`, nil},
 		{"a text given away at the tail", `int f(int n) { return n; }`, `int f(int n) { return request_region(n, 1, "tail"); }`, []string{`"tail" is passed to request_region in f`}},
 		{"a new callback", `void f(struct head *h) { x = 0; }`, `static void cb(struct head *h) { x = 1; } void f(struct head *h) { call_rcu(h, cb); x = 0; }`, []string{`cb is passed to call_rcu in f`}},
 		{"a callback that is stored", `void f(struct head *h) { x = 0; }`, `static void cb(struct head *h) { x = 1; } void f(struct head *h) { h->func = cb; x = 0; }`, []string{`cb is stored in f`}},

@@ -91,3 +91,26 @@ func TestShippedConstantMutations(t *testing.T) {
 		{"a symbol that is not there", func(m damaged) { m.reloc(m.klp(in), reloc(m)).Sym = m.livepatchSymbol("no_such_text,0") }, `symbol "no_such_text": not in the shipped vmlinux`},
 	})
 }
+
+// TestConstantsOfTheKernel tells which memory of the shipped kernel is constant: not what is written to at boot, or freed.
+func TestConstantsOfTheKernel(t *testing.T) {
+	k, err := shippedKernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"linux_banner": true, "__start_rodata": true, "init_task": false, "__start_ro_after_init": false, "start_kernel": false, "__end_rodata": false, "__init_begin": false} {
+		all := k.image.Lookup(name)
+		if len(all) != 1 {
+			t.Fatalf("%d symbols %s", len(all), name)
+		}
+		if _, ok := k.image.Constant(all[0].Addr, 4); ok != want {
+			t.Errorf("%s: constant %t, want %t", name, ok, want)
+		}
+	}
+	end, after := k.image.Lookup("__end_rodata")[0].Addr, k.image.Lookup("__start_ro_after_init")[0].Addr
+	for _, addr := range []uint64{end, after} {
+		if _, ok := k.image.Constant(addr-2, 4); ok {
+			t.Errorf("4 bytes at %#x are constant", addr-2)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"debug/elf"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -223,7 +224,8 @@ func (p *Page) readModule(module []byte, plan *link.Plan) error {
 		return fmt.Errorf("module: %w", err)
 	}
 	known := map[string]link.Symbol{}
-	for _, s := range plan.Symbols {
+	for _, name := range slices.Sorted(maps.Keys(plan.Symbols)) { // constants may be reached by a symbol that is there for itself too
+		s := plan.Symbols[name]
 		known[s.Object+"."+s.Name+","+fmt.Sprint(s.SymPos)] = s
 	}
 	at := map[string]int{}

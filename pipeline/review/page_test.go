@@ -25,6 +25,7 @@ func sample(text string) *Page {
 		Objects:   []livepatch.Object{{Name: s("vmlinux"), Functions: []livepatch.Function{f}}},
 		Units:     []livepatch.Unit{{Source: s("fs/fcntl.c"), Object: s("vmlinux"), Functions: 24, Strict: 23, Unmatched: 1, Carried: []string{s("helper")}}},
 		Warnings:  []livepatch.Warning{{Code: s("lock-added"), Unit: s("fs/fcntl.c"), Subject: s("do_fcntl"), Source: s("fs/fcntl.c:310"), Reason: s("takes a lock"), Remedy: s("look")}},
+		Unload:    &livepatch.Unload{Reasons: []livepatch.UnloadReason{{Subject: s("helper"), Reason: s("is stored in do_fcntl"), Source: s("fs/fcntl.c:311")}}},
 		Patches:   []livepatch.Patch{{Name: s("01-a.patch"), SHA256: strings.Repeat("cd", 32)}},
 		Toolchain: livepatch.Toolchain{Compiler: s("gcc-12"), Linker: s("GNU ld"), Livesplice: s("0.1.0")}}
 	insn := func(t string) *Insn { return &Insn{At: 16, Text: s(t)} }
@@ -181,6 +182,7 @@ func TestPageTells(t *testing.T) {
 		"2 equal instructions", "0x10 mov $1 ± 0x10 mov $2", "+ 0x10 testb", "0x10 cmp −", "do_fcntl.cold The instructions are the same.", "1 other difference between the two objects", "old_table datum removed gone",
 		"fs/fcntl.c vmlinux 24 23 0 1", "do_fcntl by bytes 0xffffffff8137d730 1733 name 3", "weak_one not located overridden", "counter .bss 8", "__bug_table table 24 2",
 		"f_dupfd vmlinux 2 0xffffffff81380000 reference vmlinux 2", ".klp.rela.vmlinux..text : 11", "a.deb 10", "gcc-12", "GNU ld", "diff 1.50 1.00", "it leaves out: 3 lines",
+		"After undo stays loaded", "helper is stored in do_fcntl fs/fcntl.c:311",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the page does not say %q", want)
@@ -195,14 +197,15 @@ func TestPageTells(t *testing.T) {
 func TestPageWithout(t *testing.T) {
 	p := sample("")
 	p.Timings, p.Omitted, p.NeedsReboot, p.Warnings, p.Notes, p.Fixes, p.Late = nil, nil, nil, nil, nil, nil, nil
+	p.Unload = &livepatch.Unload{Allowed: true}
 	_, doc := written(t, p)
 	got := content(doc)
-	for _, gone := range []string{"Timings", "leaves out", "Not in this update", "Notes"} {
+	for _, gone := range []string{"Timings", "leaves out", "Not in this update", "Notes", "tays loaded"} {
 		if strings.Contains(got, gone) {
 			t.Errorf("the page says %q", gone)
 		}
 	}
-	for _, want := range []string{"no CVE named", "Warnings none", "No warnings.", "None: the update refers only to what the kernel exports."} {
+	for _, want := range []string{"no CVE named", "Warnings none", "After undo may be unloaded", "No warnings.", "None: the update refers only to what the kernel exports."} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the page does not say %q", want)
 		}
