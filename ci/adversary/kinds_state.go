@@ -216,7 +216,7 @@ static void $call(unsigned int op, long arg)
 static @[int@|long@] $seen@[@| = #0@];
 static noinline void $note(long v)
 {
-	$seen += v;
+	$seen @[=@|+=@] v;
 }
 static void $call(unsigned int op, long arg)
 {
