@@ -45,7 +45,7 @@ adversary: setup
 	$(GO) run ./ci/adversary -minutes 60 -updates 500 -state dist/adversary -doc docs/adversary.md
 
 lint: setup
-	@files=$$(gofmt -l ci cmd kconfig kmod pipeline pkgfmt) && if [ -n "$$files" ]; then echo "not gofmt'ed:"; echo "$$files"; exit 1; fi
+	@files=$$(gofmt -l ci cmd internal kconfig kmod pipeline pkgfmt) && if [ -n "$$files" ]; then echo "not gofmt'ed:"; echo "$$files"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.6.1 ./...
 
