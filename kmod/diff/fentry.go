@@ -72,6 +72,10 @@ func (r *Result) replaceCallers(why map[*unit.Item]*Reason) error {
 			r.holders[it] = r.holder(r.Post, by)
 			continue
 		}
+		if by := r.runAtLoad(slices.Concat(before[pre].by, after[it].by)); by != nil {
+			r.holders[it] = by.Name + ", init code of the module, calls it, and runs as shipped when the module is loaded after the update"
+			continue
+		}
 		r.local[it] = true
 		for _, c := range after[it].by {
 			for c.Parent != nil {

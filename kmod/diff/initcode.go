@@ -43,6 +43,19 @@ func (r *Result) neverRuns(it *unit.Item) bool {
 	return bootOnly(it) && !(r.Options.Module && exitCode(it))
 }
 
+// runAtLoad gives one of the functions that is init code of a module: livepatch changes what a module that comes later has, and then
+// that runs.
+//
+// Source: kernel/module/main.c, load_module and prepare_coming_module, v6.1.
+func (r *Result) runAtLoad(functions []*unit.Item) *unit.Item {
+	for _, it := range functions {
+		if r.Options.Module && bootOnly(it) && !exitCode(it) {
+			return it
+		}
+	}
+	return nil
+}
+
 // Gone says of a function of pre whether the comparison took it for one that the running kernel no longer has. Who has found it in
 // the shipped binary can tell whether that holds.
 func (r *Result) Gone(pre *unit.Item) bool { return pre.Kind == unit.Function && r.neverRuns(pre) }

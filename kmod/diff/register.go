@@ -201,19 +201,7 @@ func (w *tableWalk) step(at uint64) bool {
 		w.reach(next, holding{h.may &^ callerSaved, h.must &^ callerSaved})
 		return true
 	case insn.Jump:
-		if has {
-			if !w.leave(ref, h) {
-				return false
-			}
-		} else if to := int64(at) + insn.Rel.Disp; to >= 0 && to <= int64(len(w.code)) {
-			w.reach(uint64(to), h)
-		} else if h.may != 0 {
-			return false
-		}
-		if w.code[at] != 0xe9 && w.code[at] != 0xeb || w.alts[at] { // not taken
-			w.reach(next, h)
-		}
-		return true
+		return w.jump(at, insn, ref, has, h)
 	case insn.Nop:
 		w.reach(next, h)
 		return h.may == 0 || !w.alts[at]
@@ -226,6 +214,23 @@ func (w *tableWalk) step(at uint64) bool {
 		return false
 	}
 	return w.follow(at, next, computes, h)
+}
+
+// jump follows a jump or branch, within the item or out of it.
+func (w *tableWalk) jump(at uint64, insn arch.Insn, ref unit.Ref, has bool, h holding) bool {
+	const rel32, rel8 = 0xe9, 0xeb // JMP, always taken unless an alternative takes it away
+	if op := w.code[at]; op != rel32 && op != rel8 || w.alts[at] {
+		w.reach(at+uint64(insn.Len), h)
+	}
+	if has {
+		return w.leave(ref, h)
+	}
+	to := int64(at) + insn.Rel.Disp
+	if to < 0 || to > int64(len(w.code)) {
+		return h.may == 0
+	}
+	w.reach(uint64(to), h)
+	return true
 }
 
 // plain passes over an instruction while no register has the address.

@@ -86,9 +86,13 @@ func (s *side) findLocal() error {
 	return nil
 }
 
-// neverRuns says whether a function has run for the last time in a kernel that has booted and loaded its modules: the shipped
-// binary has it among what is freed. Of one that is not found there, the names of sections tell that are always so.
+// neverRuns says whether a function has run for the last time in a kernel that has booted: the shipped binary has it among what is
+// freed. Of one that is not found there, the names of sections tell that are always so. Init code of a module runs when
+// that is loaded, perhaps after the update.
 func (s *side) neverRuns(it *unit.Item) bool {
+	if s.Target != "" && s.Target != vmlinux.Object {
+		return false
+	}
 	if pre := s.Diff.PreOf(it); pre != nil && s.Match != nil && s.freed != nil {
 		if addr, ok := s.Match.Located(pre); ok {
 			return s.freed(addr)
