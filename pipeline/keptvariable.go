@@ -26,9 +26,7 @@ func (c *creation) keepVariables(ctx context.Context, u PlannedUnit, pre, post *
 	k := &keeper{tree: c.tree.Source, unit: u.Source, files: maps.Clone(post.files), dropped: map[[2]string]bool{}}
 	var kept []diff.LostVariable
 	for _, v := range lost {
-		if done, err := k.keep(v); err != nil {
-			return nil, nil, err
-		} else if done {
+		if k.keep(v) {
 			kept = append(kept, v)
 		}
 	}
@@ -74,40 +72,35 @@ type keeper struct {
 	dropped    map[[2]string]bool // by function and name: not static in the source
 }
 
-// keep marks one variable, where it is declared or at the end of the unit; numbers of lines stay what they are. ok is false where
+// keep marks one variable, where it is declared or at the end of the unit; numbers of lines stay what they are. It gives false where
 // neither can be done, and where the source has no such static variable.
-func (k *keeper) keep(v diff.LostVariable) (ok bool, err error) {
+func (k *keeper) keep(v diff.LostVariable) bool {
 	place, _, _ := strings.Cut(relative(fmt.Sprintf("%s:%d", v.File, v.Line), k.tree, k.unit), ":")
 	if _, patched := k.files[place]; v.File != "" && (patched || place == k.unit) {
-		text, err := k.text(place)
-		if err != nil {
-			return false, err
-		}
-		switch marked, static := markUsed(text, v.Line, v.Name); {
+		switch marked, static := markUsed(k.text(place), v.Line, v.Name); {
 		case marked != nil:
 			k.files[place] = marked
-			return true, nil
+			return true
 		case !static && v.Function != "":
 			k.dropped[[2]string{v.Function, v.Name}] = true
-			return false, nil
+			return false
 		}
 	}
-	if v.Function != "" {
-		return false, nil
-	}
-	text, err := k.text(k.unit)
-	if err != nil {
-		return false, err
+	text := k.text(k.unit)
+	if v.Function != "" || text == nil {
+		return false
 	}
 	k.files[k.unit] = fmt.Appendf(bytes.Clone(text), "\n#undef %s\nstatic __typeof__(%s) %s %s;\n", v.Name, v.Name, v.Name, usedAttribute)
-	return true, nil
+	return true
 }
 
-func (k *keeper) text(name string) ([]byte, error) {
-	if text, ok := k.files[name]; ok {
-		return text, nil
+// text is that of a file of the patched tree; nil where there is none, as of a source that the build makes.
+func (k *keeper) text(name string) []byte {
+	text, ok := k.files[name]
+	if !ok {
+		text, _ = os.ReadFile(filepath.Join(k.tree, name))
 	}
-	return os.ReadFile(filepath.Join(k.tree, name))
+	return text
 }
 
 const usedAttribute = "__attribute__((__used__))"

@@ -1,8 +1,13 @@
 package pipeline
 
 import (
+	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"livesplice/kmod/diff"
 )
 
 // TestMarkUsed: the declaration that a line holds is marked; what is not understood, or is not static, is left.
@@ -39,5 +44,37 @@ func TestMarkUsed(t *testing.T) {
 	}
 	if marked, static := markUsed([]byte("static int limit;"), 7, "limit"); marked != nil || !static {
 		t.Errorf("line 7 of 1: %q, %v", marked, static)
+	}
+}
+
+// TestKeep: what the declaration does not tell is marked at the end of the unit, if it is of file scope.
+func TestKeep(t *testing.T) {
+	tree := t.TempDir()
+	if err := os.WriteFile(filepath.Join(tree, "unit.c"), []byte("STATE(limit);\nint f(void) { int sum = 1; MAKE(last); return 0; }\nint g(void)\n{\n\tint other;\n}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		v          diff.LostVariable
+		kept       bool
+		added      string // at the end of the unit
+		notDropped bool
+	}{
+		{diff.LostVariable{Name: "limit", File: tree + "/unit.c", Line: 1}, true, "\n#undef limit\nstatic __typeof__(limit) limit __attribute__((__used__));\n", true},
+		{diff.LostVariable{Name: "limit", File: tree + "/include/other.h", Line: 1}, true, "\n#undef limit\nstatic __typeof__(limit) limit __attribute__((__used__));\n", true},
+		{diff.LostVariable{Name: "last", Function: "f", File: tree + "/unit.c", Line: 2}, false, "", true},
+		{diff.LostVariable{Name: "other", Function: "g", File: tree + "/unit.c", Line: 5}, false, "", false},
+		{diff.LostVariable{Name: "other", Function: "g"}, false, "", true},
+	} {
+		k := &keeper{tree: tree, unit: "unit.c", files: map[string][]byte{"other.c": nil}, dropped: map[[2]string]bool{}}
+		before := maps.Clone(k.files)
+		kept := k.keep(c.v)
+		text := string(k.files["unit.c"])
+		if kept != c.kept || kept != strings.HasSuffix(text, c.added) && kept || !kept && len(k.files) != len(before) || k.dropped[[2]string{c.v.Function, c.v.Name}] == c.notDropped {
+			t.Errorf("%+v: %v, %q, %v", c.v, kept, text, k.dropped)
+		}
+	}
+	k := &keeper{tree: tree, unit: "made.c", files: map[string][]byte{}, dropped: map[[2]string]bool{}}
+	if k.keep(diff.LostVariable{Name: "limit"}) || len(k.files) > 0 {
+		t.Errorf("a source that is not there: %v", k.files)
 	}
 }
