@@ -1,10 +1,13 @@
 package klpcore
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"golang.org/x/arch/x86/x86asm"
 )
 
 // always is the context of what can run, or be read, as soon as the update is loaded.
@@ -31,44 +34,43 @@ func (m *model) refer() {
 	}
 }
 
-// near finds calls and jumps from one function of a section to the start of another, without a relocation. Bytes that only
-// look like one count too.
+// near finds calls and jumps from one function of a section to another for which the assembler needed no relocation.
 func (m *model) near(s *section) {
-	starts := map[uint64]*item{}
-	for _, it := range m.items[s.index] {
-		starts[it.start] = it
-	}
-	covered := map[uint64]bool{}
+	filled := map[uint64]bool{}
 	for _, f := range m.fields {
 		if f.in == s {
-			covered[f.off] = true
+			filled[f.off] = true
 		}
 	}
 	for _, it := range m.items[s.index] {
-		for at := it.start; at < it.end; at++ {
-			field, size := at+1, uint64(4)
-			switch op := s.data[at]; {
-			case op == 0xe8, op == 0xe9:
-			case op == 0x0f && at+1 < it.end && s.data[at+1]&0xf0 == 0x80:
-				field++
-			case op == 0xeb, op&0xf0 == 0x70:
-				size = 1
-			default:
+		for at := it.start; at < it.end; {
+			code := s.data[at:it.end]
+			if bytes.HasPrefix(code, endbr64) {
+				at += uint64(len(endbr64))
 				continue
 			}
-			if field+size > it.end || covered[field] {
+			insn, err := x86asm.Decode(code, 64)
+			if err != nil || insn.Len == 0 {
+				at++ // what it does not know is no jump
 				continue
 			}
-			to := field + size + uint64(int64(int8(s.data[field])))
-			if size == 4 {
-				to = field + size + uint64(int64(int32(le.Uint32(s.data[field:]))))
+			field := at + uint64(insn.PCRelOff)
+			at += uint64(insn.Len)
+			rel, ok := insn.Args[0].(x86asm.Rel)
+			if !ok || filled[field] {
+				continue
 			}
-			if other := starts[to]; other != nil && other != it {
-				it.to = append(it.to, other)
+			if to := at + uint64(int64(rel)); to < s.size {
+				if other := m.itemAt(place{s.index, to}); other != it && other != nil {
+					it.to = append(it.to, other)
+				}
 			}
 		}
 	}
 }
+
+// endbr64 is what the decoder takes for something else.
+var endbr64 = []byte{0xf3, 0x0f, 0x1e, 0xfa}
 
 // roots gives each item the contexts in which the kernel itself uses it. The replacement of a function of a module runs only
 // while that module is loaded; a callback may be called after it has gone.
