@@ -1,7 +1,6 @@
 package klpcore
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -43,34 +42,19 @@ func (m *model) near(s *section) {
 		}
 	}
 	for _, it := range m.items[s.index] {
-		for at := it.start; at < it.end; {
-			code := s.data[at:it.end]
-			if bytes.HasPrefix(code, endbr64) {
-				at += uint64(len(endbr64))
-				continue
-			}
-			insn, err := x86asm.Decode(code, 64)
-			if err != nil || insn.Len == 0 {
-				at++ // what it does not know is no jump
-				continue
-			}
-			field := at + uint64(insn.PCRelOff)
-			at += uint64(insn.Len)
+		decode(s.data, it.start, it.end, func(at uint64, insn x86asm.Inst) {
 			rel, ok := insn.Args[0].(x86asm.Rel)
-			if !ok || filled[field] {
-				continue
+			if !ok || filled[at+uint64(insn.PCRelOff)] {
+				return
 			}
-			if to := at + uint64(int64(rel)); to < s.size {
+			if to := at + uint64(insn.Len) + uint64(int64(rel)); to < s.size {
 				if other := m.itemAt(place{s.index, to}); other != it && other != nil {
 					it.to = append(it.to, other)
 				}
 			}
-		}
+		})
 	}
 }
-
-// endbr64 is what the decoder takes for something else.
-var endbr64 = []byte{0xf3, 0x0f, 0x1e, 0xfa}
 
 // roots gives each item the contexts in which the kernel itself uses it. The replacement of a function of a module runs only
 // while that module is loaded; a callback may be called after it has gone.
