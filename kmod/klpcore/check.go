@@ -28,7 +28,8 @@ type model struct {
 	states  []place
 	muted   []place
 
-	items     [][]*item // by section
+	ends      map[place]uint64 // of the instructions that relative fields are in, counted from these
+	items     [][]*item        // by section
 	rewritten []span
 	holds     map[string][]string
 	files     map[string]*file // shipped modules
@@ -54,6 +55,7 @@ func Check(ko []byte, kernel Kernel) (*Prediction, error) {
 	}
 	m := &model{file: f, kernel: &kernel, holds: map[string][]string{}, files: map[string]*file{}}
 	m.header()
+	m.readEnds()
 	m.readFields()
 	if err := m.readPatch(); err != nil {
 		m.fail("%v", err)

@@ -1,10 +1,14 @@
 package klpcore
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"sort"
 	"strings"
+
+	"golang.org/x/arch/x86/x86asm"
 )
 
 // item is a function, a datum, or what lies between two that have symbols.
@@ -118,7 +122,11 @@ func (m *model) target(f field) place {
 	if y.typ == sttSection {
 		off += uint64(f.addend)
 		if f.pcrel && f.in.exec() {
-			off += behind(f.in.data, f.off, f.size)
+			n, ok := m.ends[place{f.in.index, f.off}]
+			if !ok {
+				n = behind(f.in.data, f.off, f.size)
+			}
+			off += n
 		}
 	}
 	if off > m.sections[i].size {
@@ -127,7 +135,52 @@ func (m *model) target(f field) place {
 	return place{i, off}
 }
 
-// behind is how far the end of an instruction is from a relative field in it: the field itself and an immediate operand.
+// readEnds finds for each relative field of the module's functions how far the end of its instruction is.
+func (m *model) readEnds() {
+	m.ends = map[place]uint64{}
+	functions := slices.DeleteFunc(slices.Clone(m.symbols), func(y symbol) bool { return y.typ != sttFunc || !m.sections[y.in()].exec() })
+	slices.SortStableFunc(functions, func(a, b symbol) int { return cmp.Or(cmp.Compare(a.in(), b.in()), cmp.Compare(a.value, b.value)) })
+	done := place{}
+	for _, y := range functions {
+		s := &m.sections[y.in()]
+		if done.section != s.index {
+			done = place{section: s.index}
+		}
+		at, end := max(y.value, done.off), y.value+min(y.size, s.size)
+		if end = min(end, uint64(len(s.data))); end < at {
+			continue
+		}
+		decode(s.data, at, end, func(at uint64, insn x86asm.Inst) {
+			if insn.PCRel == 4 {
+				m.ends[place{s.index, at + uint64(insn.PCRelOff)}] = uint64(insn.Len - insn.PCRelOff)
+			}
+		})
+		done.off = end
+	}
+}
+
+// endbr64 is what the decoder takes for something else.
+var endbr64 = []byte{0xf3, 0x0f, 0x1e, 0xfa}
+
+// decode calls each with the instructions of a range of code. What the decoder does not know is neither a call nor a jump.
+func decode(code []byte, at, end uint64, each func(at uint64, insn x86asm.Inst)) {
+	for at < end {
+		if bytes.HasPrefix(code[at:end], endbr64) {
+			at += uint64(len(endbr64))
+			continue
+		}
+		insn, err := x86asm.Decode(code[at:end], 64)
+		if err != nil || insn.Len == 0 {
+			at++
+			continue
+		}
+		each(at, insn)
+		at += uint64(insn.Len)
+	}
+}
+
+// behind is how far the end of an instruction is from a relative field in it: the field itself and an immediate operand. It looks
+// at the bytes in front alone.
 //
 // Source: Intel SDM volume 2, table 2-2 (ModRM 00 with r/m 101 is relative) and appendix A (operands).
 func behind(code []byte, off, size uint64) uint64 {

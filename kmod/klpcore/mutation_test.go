@@ -157,7 +157,8 @@ var mutations = []struct {
 	{"called without a relocation", func(m damaged) {
 		// Both in one section, as where the linker puts the functions of a module together.
 		text, old := m.section(".text"), m.section(".text.af_alg_type_known")
-		call := m.without(".text", m.section(".text").Rela.Relocs[1].Offset).Offset
+		i := slices.IndexFunc(text.Rela.Relocs, func(r elfobj.Reloc) bool { return r.Type == 4 && text.Data[r.Offset-1] == 0xe8 })
+		call := m.without(".text", text.Rela.Relocs[i].Offset).Offset
 		base := uint64(len(text.Data))
 		text.Data = append(text.Data, old.Data...)
 		for _, r := range old.Rela.Relocs {
@@ -171,7 +172,6 @@ var mutations = []struct {
 		s.Name, s.Applies = ".klp.rela.af_alg..text", text
 		y := m.Symbol("af_alg_type_known")
 		y.Section, y.Value = text, base
-		text.Data[call-1] = 0xe8
 		to := uint32(base - call - 4)
 		copy(text.Data[call:], []byte{byte(to), byte(to >> 8), byte(to >> 16), byte(to >> 24)})
 	}, "without it: livesplice_unloaded -> af_alg_type_known"},

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"golang.org/x/arch/x86/x86asm"
 )
 
 // always is the context of what can run, or be read, as soon as the update is loaded.
@@ -31,42 +33,26 @@ func (m *model) refer() {
 	}
 }
 
-// near finds calls and jumps from one function of a section to the start of another, without a relocation. Bytes that only
-// look like one count too.
+// near finds calls and jumps from one function of a section to another for which the assembler needed no relocation.
 func (m *model) near(s *section) {
-	starts := map[uint64]*item{}
-	for _, it := range m.items[s.index] {
-		starts[it.start] = it
-	}
-	covered := map[uint64]bool{}
+	filled := map[uint64]bool{}
 	for _, f := range m.fields {
 		if f.in == s {
-			covered[f.off] = true
+			filled[f.off] = true
 		}
 	}
 	for _, it := range m.items[s.index] {
-		for at := it.start; at < it.end; at++ {
-			field, size := at+1, uint64(4)
-			switch op := s.data[at]; {
-			case op == 0xe8, op == 0xe9:
-			case op == 0x0f && at+1 < it.end && s.data[at+1]&0xf0 == 0x80:
-				field++
-			case op == 0xeb, op&0xf0 == 0x70:
-				size = 1
-			default:
-				continue
+		decode(s.data, it.start, it.end, func(at uint64, insn x86asm.Inst) {
+			rel, ok := insn.Args[0].(x86asm.Rel)
+			if !ok || filled[at+uint64(insn.PCRelOff)] {
+				return
 			}
-			if field+size > it.end || covered[field] {
-				continue
+			if to := at + uint64(insn.Len) + uint64(int64(rel)); to < s.size {
+				if other := m.itemAt(place{s.index, to}); other != it && other != nil {
+					it.to = append(it.to, other)
+				}
 			}
-			to := field + size + uint64(int64(int8(s.data[field])))
-			if size == 4 {
-				to = field + size + uint64(int64(int32(le.Uint32(s.data[field:]))))
-			}
-			if other := starts[to]; other != nil && other != it {
-				it.to = append(it.to, other)
-			}
-		}
+		})
 	}
 }
 

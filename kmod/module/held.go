@@ -22,15 +22,18 @@ func (l *Linked) Held() (names []string) {
 	return names
 }
 
-// GPLCompatible says whether a module may use symbols that are exported for such only.
+// GPLCompatible says whether a module may use symbols that are exported for such only: all licenses that it names are.
 //
-// Source: license_is_gpl_compatible, include/linux/license.h, v5.10 to v7.2.
+// Source: license_is_gpl_compatible, include/linux/license.h, and read_symbols, scripts/mod/modpost.c, v5.10 to v7.2.
 func (im *Image) GPLCompatible() bool {
-	switch info(im.obj, "license") {
-	case "GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL":
+	licenses := infos(im.obj, "license")
+	return len(licenses) > 0 && !slices.ContainsFunc(licenses, func(license string) bool {
+		switch license {
+		case "GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL":
+			return false
+		}
 		return true
-	}
-	return false
+	})
 }
 
 // HasNamespace says whether a module may use symbols of a namespace: one that it imports, or, since Linux 6.16, one that

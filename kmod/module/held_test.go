@@ -21,7 +21,7 @@ func TestPermission(t *testing.T) {
 			t.Errorf("namespace %q: %v, want %v", namespace, got, want)
 		}
 	}
-	for license, want := range map[string]bool{"GPL": true, "Dual MIT/GPL": true, "GPL v2": true, "Proprietary": false, "": false, "GPL v3": false} {
+	for license, want := range map[string]bool{"GPL": true, "Dual MIT/GPL": true, "GPL v2": true, "Proprietary": false, "": false, "GPL v3": false, "GPL\x00license=Proprietary": false, "GPL\x00license=Dual BSD/GPL": true} {
 		if got := withInfo("x", "license="+license+"\x00").GPLCompatible(); got != want {
 			t.Errorf("license %q: %v, want %v", license, got, want)
 		}
