@@ -27,6 +27,9 @@ func BaseName(name string) string {
 	if base, ok := cutBTFID(name); ok {
 		return base
 	}
+	if len(name) > longestName {
+		return name
+	}
 	if strings.HasPrefix(name, "__UNIQUE_ID_") {
 		// The second number is that of a static local that a macro named with __UNIQUE_ID.
 		keep, _ := cutNumber(name)
@@ -48,6 +51,9 @@ func BaseName(name string) string {
 		name = keep
 	}
 }
+
+// longestName bounds the names of which the parts are looked at, in bytes. The kernel's have no more than 511.
+const longestName = 1 << 12
 
 const digits = "0123456789"
 
