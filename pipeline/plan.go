@@ -158,7 +158,7 @@ func newPlan(ctx context.Context, tree *rebuild.Tree, parsed []*patch.Patch, pla
 	var refused diff.Refusals
 	units, fixed := map[string]*PlannedUnit{}, map[string]*PlannedFixed{}
 	for _, o := range owners {
-		switch o.Kind {
+		switch ownerKind(tree, o) {
 		case rebuild.BuiltIn, rebuild.Library, rebuild.InModule:
 			if o.Source == o.File && files[o.File] == nil {
 				refused = append(refused, diff.Refusal{Code: codeConfig, Unit: o.File, Subject: "build",
@@ -202,6 +202,16 @@ func newPlan(ctx context.Context, tree *rebuild.Tree, parsed []*patch.Patch, pla
 		p.Units = append(p.Units, *units[name])
 	}
 	return p, refused, nil
+}
+
+// ownerKind is an owner's kind; Header for one that is new to the source of out-of-tree modules, of which nothing was built yet.
+func ownerKind(tree *rebuild.Tree, o rebuild.Owner) rebuild.Kind {
+	if o.Kind == rebuild.NotBuilt && filepath.Ext(o.File) == ".h" && len(tree.Modules()) > 0 {
+		if _, err := os.Stat(filepath.Join(tree.Source, o.File)); errors.Is(err, fs.ErrNotExist) {
+			return rebuild.Header
+		}
+	}
+	return o.Kind
 }
 
 // Why a header that the patch touches does not matter by itself.

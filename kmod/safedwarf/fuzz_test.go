@@ -22,7 +22,7 @@ func FuzzTop(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for r := d.Reader(); ; {
+		for r := NewReader(d); ; {
 			e, err := r.Next()
 			if err != nil || e == nil {
 				break

@@ -2,11 +2,13 @@
 //
 // debug/dwarf reports bytes that make no sense as errors or panics, which can be caught. A stack that is used up cannot: the
 // runtime ends the program. Three things lead there: a circle of typedefs, arrays and qualifiers, whose size has no end;
-// types that lead to one another deeper than any source has them; and entries within entries without an end.
+// types that lead to one another deeper than any source has them; and entries within entries without an end. And where a unit
+// ends within a number, dwarf.Reader gives ends of lists for ever.
 package safedwarf
 
 import (
 	"debug/dwarf"
+	"errors"
 	"fmt"
 )
 
@@ -18,13 +20,35 @@ const (
 	deepestTree = 1 << 12 // entries within entries
 )
 
+// Reader is a dwarf.Reader that comes to an end.
+type Reader struct {
+	*dwarf.Reader
+	ends int // of lists of entries, one after another
+}
+
+// NewReader gives a reader at the first entry.
+func NewReader(d *dwarf.Data) *Reader { return &Reader{Reader: d.Reader()} }
+
+// Next reads the next entry, as dwarf.Reader.Next does.
+func (r *Reader) Next() (*dwarf.Entry, error) {
+	e, err := r.Reader.Next()
+	if err != nil || e == nil || e.Tag != 0 {
+		r.ends = 0
+		return e, err
+	}
+	if r.ends++; r.ends > 2*deepestTree {
+		return nil, errors.New("a unit that ends within an entry")
+	}
+	return e, nil
+}
+
 // Top gives the entries at the top of each compile unit and the units themselves, in order, of debug information from which
 // debug/dwarf can make types. An error says why it cannot.
 func Top(d *dwarf.Data) ([]*dwarf.Entry, error) {
 	var top []*dwarf.Entry
 	links := map[dwarf.Offset]dwarf.Offset{}
 	types, depth := 0, 0
-	for r := d.Reader(); ; {
+	for r := NewReader(d); ; {
 		e, err := r.Next()
 		if err != nil {
 			return nil, err
@@ -113,7 +137,7 @@ func chains(links map[dwarf.Offset]dwarf.Offset) error {
 }
 
 // Skip moves a reader behind all that is within the entry that it has just read. Unlike Reader.SkipChildren it uses no stack.
-func Skip(r *dwarf.Reader, e *dwarf.Entry) {
+func Skip(r *Reader, e *dwarf.Entry) {
 	for depth := 0; ; {
 		if e.Children {
 			if to, ok := e.Val(dwarf.AttrSibling).(dwarf.Offset); ok && to > e.Offset {

@@ -72,6 +72,7 @@ func TestTop(t *testing.T) {
 		{"too deep", [][]byte{{1}, bytes.Repeat([]byte{7}, 2*deepestTree)}, "one in another"},
 		{"a type unit's", [][]byte{{1}, {9, 1, 2, 3, 4, 5, 6, 7, 8}, {0}}, "type unit"},
 		{"cut off", [][]byte{{1}, {2, 1}}, "underflow"},
+		{"cut off within a number", [][]byte{{1}, {6, 4, 5}, {0x82}}, "a unit that ends within an entry"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Top(unit(t, c.entries...))
@@ -96,7 +97,7 @@ func TestSkip(t *testing.T) {
 		{"no children", [][]byte{{1}, {6, 4, 5}, {6, 8, 5}, {0}}, header + 1 + 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := unit(t, c.entries...).Reader()
+			r := NewReader(unit(t, c.entries...))
 			r.Next()
 			e, err := r.Next()
 			if err != nil {
@@ -133,7 +134,7 @@ static inline int in(pa p) { struct l { int z; } l = { p->b->x }; return l.z; } 
 		t.Fatal(err)
 	}
 	var want, skipped []dwarf.Offset
-	r, q := d.Reader(), d.Reader()
+	r, q := d.Reader(), NewReader(d)
 	for e, err := r.Next(); e != nil && err == nil; e, err = r.Next() {
 		if want = append(want, e.Offset); e.Tag != dwarf.TagCompileUnit {
 			r.SkipChildren()

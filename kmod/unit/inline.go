@@ -74,7 +74,7 @@ type inlineReader struct {
 
 // read walks functions and what is inlined into them; nothing else has children of interest.
 func (in *inlineReader) read(t *inlineTable) error {
-	r := in.data.Reader()
+	r := safedwarf.NewReader(in.data)
 	depths := []int{} // of inlining, by nesting of entries
 	for {
 		e, err := r.Next()

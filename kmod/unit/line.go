@@ -133,7 +133,7 @@ func (u *Unit) lineRows(base map[*elfobj.Section]uint64) ([]lineRow, error) {
 		return nil, err
 	}
 	var rows []lineRow
-	for r := d.Reader(); ; {
+	for r := safedwarf.NewReader(d); ; {
 		e, err := r.Next()
 		if err != nil || e == nil {
 			return rows, err

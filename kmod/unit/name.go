@@ -40,6 +40,9 @@ func BaseName(name string) string {
 	if base, ok := cutBTFID(name); ok {
 		return base
 	}
+	if len(name) > longestName {
+		return name
+	}
 	if base, ok := cutInitcall(name); ok {
 		return base
 	}
@@ -64,6 +67,9 @@ func BaseName(name string) string {
 		name = keep
 	}
 }
+
+// longestName bounds the names of which the parts are looked at, in bytes. The kernel's have no more than 511.
+const longestName = 1 << 12
 
 const digits = "0123456789"
 

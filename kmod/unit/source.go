@@ -6,6 +6,8 @@ import (
 	"debug/elf"
 	"fmt"
 	"strings"
+
+	"livesplice/kmod/safedwarf"
 )
 
 // Source gives file:line of an item's declaration by the object's DWARF data, or "" without any. The file is as the
@@ -40,7 +42,7 @@ func (u *Unit) readSources() {
 	if err != nil {
 		return
 	}
-	r := data.Reader()
+	r := safedwarf.NewReader(data)
 	var files []*dwarf.LineFile
 	for {
 		e, err := r.Next()

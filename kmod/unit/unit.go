@@ -373,6 +373,16 @@ func (u *Unit) add(it *Item) {
 	u.bySection[it.Section] = append(u.bySection[it.Section], it)
 }
 
+// within says whether an item is another one, or a part of it: by aliases, two items can be named after each other.
+func within(it, other *Item) bool {
+	for ; it != nil; it = it.Parent {
+		if it == other {
+			return true
+		}
+	}
+	return false
+}
+
 // adopt finds the parents of split-off parts. The compiler names them after their function; a number behind it tells
 // parts of clones apart.
 func (u *Unit) adopt() {
@@ -387,7 +397,7 @@ func (u *Unit) adopt() {
 	}
 	for _, it := range u.Items {
 		base, isCold := ColdParent(it.Name)
-		if p := byName[base]; isCold && it.Kind == Function && p != nil {
+		if p := byName[base]; isCold && it.Kind == Function && p != nil && !within(p, it) {
 			it.Parent = p
 			p.Children = append(p.Children, it)
 		}
