@@ -14,7 +14,7 @@ import (
 
 // place puts an update on the guest's disk with what its manifest says of unloading: nothing holds the module, or
 // something does.
-func (g *guest) place(m *material, u update, held bool) *livepatch.Manifest {
+func (g *guest) place(u update, held bool) {
 	g.t.Helper()
 	manifest, err := livepatch.ReadManifest(filepath.Join(u.folder, livepatch.ManifestName))
 	if err != nil {
@@ -37,7 +37,6 @@ func (g *guest) place(m *material, u update, held bool) *livepatch.Manifest {
 	for from, to := range map[string]string{edited: livepatch.ManifestName, filepath.Join(u.folder, manifest.ModuleFile): manifest.ModuleFile} {
 		g.sh(fmt.Sprintf("install -m 644 %s %s/%s", g.copy(from, to), dir, to))
 	}
-	return manifest
 }
 
 // sleepers are tasks that sleep in an update until they are killed: how to start each, and the function that it sleeps in.
@@ -93,7 +92,7 @@ var cycles = 5
 
 func taskInUpdate(t *testing.T, g *guest, m *material, r1, r2 update) {
 	g.sh("dpkg -i " + g.copy(m.hostDeb, "splicectl.deb"))
-	g.place(m, r1, false)
+	g.place(r1, false)
 	g.sh("splicectl reconcile")
 	g.patches("applied", r1.id)
 
@@ -121,7 +120,7 @@ func taskInUpdate(t *testing.T, g *guest, m *material, r1, r2 update) {
 	// The same with a new revision, whose transition replaces the old one. The files of the old one are gone by then.
 	g.sh("splicectl apply " + r1.id)
 	g.enter()
-	g.place(m, r2, false)
+	g.place(r2, false)
 	g.matches("replaced with tasks inside", "rm -r /usr/lib/livesplice/*/"+r1.id+" && splicectl reconcile", leaves)
 	g.patches("replaced", r2.id)
 	g.expect("both are loaded", "awk '/^livesplice/ { print $1 }' /proc/modules | sort", strings.Join(sorted("livesplice_"+r1.id, "livesplice_"+r2.id), "\n"))
@@ -178,7 +177,7 @@ func heldUpdate(t *testing.T, g *guest, m *material, u update) {
 		g.expect(what+": zram", "modprobe zram; cat /sys/block/zram0/disksize", "0 of zram, 42")
 	}
 	g.sh("dpkg -i " + g.copy(m.hostDeb, "splicectl.deb") + "; modprobe zram")
-	g.place(m, u, true)
+	g.place(u, true)
 	g.sh("splicectl reconcile")
 	works("applied")
 	meanwhile := []string{"true", "rmmod zram; modprobe zram", "rmmod zram"}
