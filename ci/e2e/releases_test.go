@@ -200,6 +200,23 @@ func (r *release) apply(t *testing.T, m *material, u, warning update) {
 	g.modules("removed", u.left(t)...)
 	g.quiet("after the removal")
 
+	// It stays loaded and enables itself again, with the module that it patches there all the time.
+	g.place(u, true)
+	g.sh("splicectl reconcile")
+	for range 2 {
+		g.matches("undone", "splicectl undo "+u.id, "stays loaded, disabled, until the next boot")
+		g.patches("undone")
+		g.modules("undone", u.id)
+		g.expect("undone", removed, "/root/gone (deleted)")
+		g.sh("splicectl apply " + u.id)
+		g.patches("applied again", u.id)
+		g.expect("applied again", removed, "/root/gone (removed)")
+		g.expect("applied again, a module's function", readLink, "Inappropriate ioctl for device")
+		g.quiet("applied again")
+	}
+	g.sh("rm -r /usr/lib/livesplice/*/" + u.id + " && splicectl reconcile")
+	g.patches("its files are gone")
+
 	// A WARN of patched code: the kernel must know its place from the module's own table, and unwind through the module.
 	g.sh("dpkg -i " + g.copy(warning.deb, "warning.deb") + " && cat /proc/cmdline")
 	log := g.sh("dmesg")

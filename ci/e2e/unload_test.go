@@ -14,7 +14,7 @@ import (
 
 // place puts an update on the guest's disk with what its manifest says of unloading: nothing holds the module, or
 // something does.
-func (g *guest) place(m *material, u update, held bool) *livepatch.Manifest {
+func (g *guest) place(u update, held bool) {
 	g.t.Helper()
 	manifest, err := livepatch.ReadManifest(filepath.Join(u.folder, livepatch.ManifestName))
 	if err != nil {
@@ -37,18 +37,20 @@ func (g *guest) place(m *material, u update, held bool) *livepatch.Manifest {
 	for from, to := range map[string]string{edited: livepatch.ManifestName, filepath.Join(u.folder, manifest.ModuleFile): manifest.ModuleFile} {
 		g.sh(fmt.Sprintf("install -m 644 %s %s/%s", g.copy(from, to), dir, to))
 	}
-	return manifest
 }
 
-// sleepers are tasks that sleep in an update, by the function that they sleep in.
-var sleepers = map[string]string{"splicecold": "ksys_sync.cold", "splicetail": "ls_wait"}
+// sleepers are tasks that sleep in an update until they are killed: how to start each, and the function that it sleeps in.
+var sleepers = map[string]struct{ start, in string }{
+	"splicecold": {"/root/splicecold", "ksys_sync.cold"},
+	"splicetail": {`perl -e '$0 = "splicetail"; syscall(122, 0)'`, "ls_wait"}, // setfsuid(2)
+}
 
 // enter has them call it again and again, until leave.
 func (g *guest) enter() {
 	g.t.Helper()
-	g.sh("touch /root/enter")
-	for name := range sleepers {
-		g.sh(fmt.Sprintf("cp /bin/sync /root/%[1]s; (while [ -e /root/enter ]; do /root/%[1]s; sleep 0.2; done) > /dev/null 2>&1 &", name))
+	g.sh("cp /bin/sync /root/splicecold; touch /root/enter")
+	for _, s := range sleepers {
+		g.sh("(while [ -e /root/enter ]; do " + s.start + "; sleep 0.5; done) > /dev/null 2>&1 &")
 	}
 	g.inside()
 }
@@ -56,15 +58,15 @@ func (g *guest) enter() {
 // inside waits until each of them sleeps in the update.
 func (g *guest) inside() {
 	g.t.Helper()
-	for name, in := range sleepers {
-		g.sh(fmt.Sprintf("for i in $(seq 300); do grep -qsF '%[2]s' /proc/$(pidof %[1]s)/stack && exit 0; sleep 0.2; done; ps ax; cat /proc/$(pidof %[1]s)/stack; exit 1", name, in))
+	for name, s := range sleepers {
+		g.sh(fmt.Sprintf("for i in $(seq 300); do grep -qsF 'msleep' /proc/$(pgrep -x %[1]s)/stack && grep -qsF '%[2]s' /proc/$(pgrep -x %[1]s)/stack && exit 0; sleep 0.2; done; ps ax; cat /proc/$(pgrep -x %[1]s)/stack; exit 1", name, s.in))
 	}
 }
 
 // leave waits until none of them is there any more.
 func (g *guest) leave() {
 	g.t.Helper()
-	g.sh("rm /root/enter; for i in $(seq 600); do pidof splicecold splicetail > /dev/null || exit 0; sleep 0.5; done; exit 1")
+	g.sh("rm /root/enter; for i in $(seq 300); do pkill -9 -x 'splicecold|splicetail'; pgrep -x 'splicecold|splicetail' > /dev/null || exit 0; sleep 0.2; done; exit 1")
 }
 
 // matches asserts that what a script prints matches a regular expression.
@@ -79,21 +81,24 @@ func (g *guest) matches(what, script, want string) {
 // which livepatch looks for, while the update is undone, applied again and replaced.
 func TestTaskInUpdate(t *testing.T) {
 	m := setup(t)
-	cold, revision2 := patch("sleeps-in-cold-part"), patch("sleeps-in-cold-part-revision-2")
-	r1 := m.create(t, "--revision", "1", cold)
-	r2 := m.create(t, "--revision", "2", cold, revision2)
+	patches := []string{patch("sleeps-in-cold-part"), patch("sleeps-behind-jump")}
+	r1 := m.create(t, append([]string{"--revision", "1"}, patches...)...)
+	r2 := m.create(t, append([]string{"--revision", "2", patch("sleeps-in-cold-part-revision-2")}, patches...)...)
 	taskInUpdate(t, boot(t, m), m, r1, r2)
 }
 
+// cycles is how often an update that stays loaded is undone and applied.
+var cycles = 5
+
 func taskInUpdate(t *testing.T, g *guest, m *material, r1, r2 update) {
 	g.sh("dpkg -i " + g.copy(m.hostDeb, "splicectl.deb"))
-	g.place(m, r1, false)
+	g.place(r1, false)
 	g.sh("splicectl reconcile")
 	g.patches("applied", r1.id)
 
-	leaves := `stays loaded, disabled, until task \d+ "splice(cold|tail)" leaves (ksys_sync\.cold|ls_wait)\+0x[0-9a-f]+/0x[0-9a-f]+.*; splicectl reconcile, which a timer runs, tries again`
+	leaves := `stays loaded, disabled, until task \d+ "splice(cold|tail)" leaves (ksys_sync\.cold|ls_wait)\+0x[0-9a-f]+/0x[0-9a-f]+ and task \d+ "splice(cold|tail)" leaves (ksys_sync\.cold|ls_wait)\+.*; splicectl reconcile, which a timer runs, tries again`
 	g.enter()
-	for range 5 {
+	for range cycles {
 		g.inside()
 		g.matches("undone with tasks inside", "splicectl undo "+r1.id, leaves)
 		g.patches("undone")
@@ -115,7 +120,7 @@ func taskInUpdate(t *testing.T, g *guest, m *material, r1, r2 update) {
 	// The same with a new revision, whose transition replaces the old one. The files of the old one are gone by then.
 	g.sh("splicectl apply " + r1.id)
 	g.enter()
-	g.place(m, r2, false)
+	g.place(r2, false)
 	g.matches("replaced with tasks inside", "rm -r /usr/lib/livesplice/*/"+r1.id+" && splicectl reconcile", leaves)
 	g.patches("replaced", r2.id)
 	g.expect("both are loaded", "awk '/^livesplice/ { print $1 }' /proc/modules | sort", strings.Join(sorted("livesplice_"+r1.id, "livesplice_"+r2.id), "\n"))
@@ -142,7 +147,7 @@ func sorted(a, b string) []string {
 // TestRemovedWithTaskInside removes the package of an update while a task sleeps in it.
 func TestRemovedWithTaskInside(t *testing.T) {
 	m := setup(t)
-	u := m.create(t, patch("sleeps-in-cold-part"))
+	u := m.create(t, patch("sleeps-in-cold-part"), patch("sleeps-behind-jump"))
 	g := boot(t, m)
 	g.sh("dpkg -i " + g.copy(m.hostDeb, "splicectl.deb") + " " + g.copy(u.deb, "u.deb"))
 	g.patches("installed", u.id)
@@ -172,10 +177,12 @@ func heldUpdate(t *testing.T, g *guest, m *material, u update) {
 		g.expect(what+": zram", "modprobe zram; cat /sys/block/zram0/disksize", "0 of zram, 42")
 	}
 	g.sh("dpkg -i " + g.copy(m.hostDeb, "splicectl.deb") + "; modprobe zram")
-	g.place(m, u, true)
+	g.place(u, true)
 	g.sh("splicectl reconcile")
 	works("applied")
-	for i, between := range []string{"true", "rmmod zram", "rmmod zram; modprobe zram", "rmmod zram; modprobe zram; rmmod zram; modprobe zram", "true", "rmmod zram"} {
+	meanwhile := []string{"true", "rmmod zram; modprobe zram", "rmmod zram"}
+	for i := range cycles {
+		between := meanwhile[i%len(meanwhile)]
 		what := fmt.Sprintf("cycle %d, %s", i, between)
 		g.matches(what, "splicectl undo "+u.id, "stays loaded, disabled, until the next boot, since addresses in it may be held: test: stays for a test")
 		g.patches(what)
