@@ -38,7 +38,7 @@ type search struct {
 	carried
 	numbers map[*unit.Item]held
 	items   [lastHeld + 1][]*unit.Item
-	content map[*unit.Item]held // what a datum points to, directly and behind that
+	content map[*unit.Item]held // what a datum points to
 	params  map[*unit.Item]*[registers]held
 	results map[*unit.Item]held
 	again   bool                   // params or results grew
@@ -90,7 +90,7 @@ func (s *search) source(ref unit.Ref) held {
 	return 0
 }
 
-// behind gives all that the data in a set points to.
+// behind gives what the data in a set points to.
 func (s *search) behind(h held) (out held) {
 	for n := range s.items {
 		if h&(1<<n) == 0 {
@@ -110,16 +110,13 @@ func (s *search) contentOf(it *unit.Item) held {
 	if c, ok := s.content[it]; ok || it.Kind == unit.Function {
 		return c
 	}
-	s.content[it] = 0
 	refs, err := s.unit.Refs(it)
 	if err != nil {
 		return 0 // refused where it is carried
 	}
 	var c held
 	for _, ref := range refs {
-		if b := s.source(ref); b != 0 {
-			c |= b | s.contentOf(s.mine(ref))
-		}
+		c |= s.source(ref)
 	}
 	s.content[it] = c
 	return c
@@ -196,6 +193,9 @@ func (s *search) function(fn *unit.Item) {
 			s.allOf(it, "is in code that cannot be followed")
 		}
 		s.gone(entry.all(), step{in: fn}, "is in code that cannot be followed")
+		return
+	}
+	if len(f.steps) == 0 {
 		return
 	}
 	w := &walk{search: s, fn: fn, flow: f, in: make([]*state, len(f.steps)), faults: s.otherWays(f)}

@@ -81,6 +81,9 @@ func TestHolds(t *testing.T) {
 		{"in a structure of the update", `int f(int n) { return n; }`, `static const struct spec s = { "name", 4 }; int f(int n) { return use_spec(&s) + 1; }`, []string{`s is passed to use_spec in f`}},
 		{"out of a table", `const char *f(int n) { return 0; }`, `static const char *const names[] = { "a", "b", "c" }; const char *f(int n) { sink(0); return names[n]; }`,
 			[]string{`"a" is returned in f`, `"b" is returned in f`, `"c" is returned in f`}},
+		{"out of a table behind another", `void f(int n) { x = n; }`, `static const char *const names[] = { "a", "b" }; static const struct all { const char *const *names; const struct all *self; } all = { names, &all };
+			void f(int n) { const struct all *p = &all; asm("" : "+r" (p)); somewhere = (void *)p->self->names[n]; }`, []string{ // members are not told apart
+			`"a" is stored in f`, `"b" is stored in f`, `all is stored in f`, `names is stored in f`}},
 		{"out of a table, to print", `void f(int n) { }`, `static const char *const names[] = { "a", "b", "c" }; void f(int n) { _printk("%s", names[n]); x = n; }`, nil},
 		{"one of two", `void f(int n) { }`, `void f(int n) { request_region(n, 1, n > 4 ? "large" : "small"); x = n; }`,
 			[]string{`"large" is passed to request_region in f`, `"small" is passed to request_region in f`}},
