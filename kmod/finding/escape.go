@@ -1,6 +1,7 @@
 package finding
 
 import (
+	"cmp"
 	"debug/elf"
 	"fmt"
 	"slices"
@@ -25,6 +26,8 @@ type carried struct {
 	mine func(unit.Ref) *unit.Item
 	// entered says whether anything but calls from functions can enter one: what it returns goes out.
 	entered func(*unit.Item) bool
+	// leads gives the function that a call of a name of another object file leads to.
+	leads   func(name string) Callee
 	lockdep bool // CONFIG_LOCKDEP: names and keys of locks are kept
 }
 
@@ -357,13 +360,17 @@ func (w *walk) callOwn(st *state, at step, tail bool) {
 
 // callOut passes registers and stack to a function of the running kernel.
 func (w *walk) callOut(st *state, at step, tail bool) {
-	to := "a function by its address"
+	to, callee := "a function by its address", Callee{}
 	if at.call != "" && !indirectThunk(at.call) {
 		to = at.call
 	}
+	if at.call != "" && at.to == nil {
+		callee = w.leads(at.call)
+		to = cmp.Or(callee.Name, to)
+	}
 	how := "is passed to " + to
-	b, known := borrowerOf(at.call, w.lockdep)
-	if !known || at.to != nil {
+	b, known := borrowerOf(callee, w.lockdep)
+	if !known {
 		for _, r := range arguments {
 			w.gone(st.regs[r].held, at, how)
 		}

@@ -52,7 +52,10 @@ struct ops { int (*f)(int); } ops = { f }; static int fresh(int n) { return f(n)
 			w.Sort()
 		}
 		if x, err := r.Extract(diff.Names{Prefix: "u0"}); err == nil {
-			_, _ = finding.Update{Defines: func(name string) bool { return name == "x" }}.Holds(x)
+			_, _ = finding.Update{Defines: func(name string) bool { return name == "x" },
+				Leads: func(name string) finding.Callee {
+					return finding.Callee{Object: "vmlinux", Name: name}
+				}}.Holds(x)
 		}
 	})
 }

@@ -36,6 +36,11 @@ func holds(t *testing.T, pre, post string, c finding.Update) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if c.Leads == nil {
+		c.Leads = func(name string) finding.Callee {
+			return finding.Callee{Object: "vmlinux", Name: name}
+		}
+	}
 	if c.Defines == nil {
 		c.Defines = func(string) bool { return false }
 	}
@@ -160,5 +165,21 @@ func TestHoldsOfOthers(t *testing.T) {
 	}
 	if got := holds(t, `void f(int n) { }`, post, finding.Update{}); got != nil {
 		t.Errorf("got %q for what the kernel has", got)
+	}
+}
+
+// TestHoldsByModules: what is known of a function is known of that of one module, or of vmlinux.
+func TestHoldsByModules(t *testing.T) {
+	const post = `extern void xfs_printk_level(const char *, const void *, const char *, ...); void f(int n) { xfs_printk_level("5", 0, "text"); x = n; }`
+	held := []string{`"5" is passed to xfs_printk_level in f`, `"text" is passed to xfs_printk_level in f`}
+	for object, want := range map[string][]string{"vmlinux": nil, "xfs": nil, "other": held} {
+		c := finding.Update{Leads: func(name string) finding.Callee { return finding.Callee{Object: object, Name: name} }}
+		if got := holds(t, `void f(int n) { }`, post, c); !slices.Equal(got, want) {
+			t.Errorf("of %s: got %q, want %q", object, got, want)
+		}
+	}
+	c := finding.Update{Leads: func(string) finding.Callee { return finding.Callee{} }}
+	if got := holds(t, `void f(int n) { }`, post, c); !slices.Equal(got, held) {
+		t.Errorf("not known where it leads: got %q, want %q", got, held)
 	}
 }
