@@ -47,7 +47,7 @@ func (c *creation) unloading() error {
 func (c *creation) callees(u *link.Unit) func(symbol string) finding.Callee {
 	known := map[string]finding.Callee{}
 	for _, n := range u.Extract.Needs {
-		if n.Constant != nil || n.Pre != nil && !n.Pre.Global() || c.replaces(n.Name) {
+		if n.Constant != nil || n.Pre != nil && (n.Pre.Kind != unit.Function || !n.Pre.Global()) || c.replaces(n.Name) {
 			continue
 		}
 		if b, err := u.Match.Resolve(n); err == nil { // what is not resolved is reported with the link
