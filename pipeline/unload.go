@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"livesplice/kmod/diff"
 	"livesplice/kmod/finding"
 	"livesplice/kmod/link"
 	"livesplice/kmod/livepatch"
@@ -19,6 +20,7 @@ func (c *creation) unloading() error {
 	known := finding.Update{Types: c.image, Lockdep: len(c.image.Lookup("lock_acquire")) > 0, Defines: c.adds}
 	for i := range c.units {
 		u := &c.units[i]
+		known.Leads = c.callees(u)
 		held, err := known.Holds(u.Extract)
 		if err != nil {
 			return err
@@ -29,6 +31,7 @@ func (c *creation) unloading() error {
 			if u.Extract, err = u.Diff.Extract(names); err != nil {
 				return err
 			}
+			known.Leads = c.callees(u)
 			if held, err = known.Holds(u.Extract); err != nil {
 				return err
 			}
@@ -44,6 +47,28 @@ func (c *creation) adds(name string) bool {
 	return slices.ContainsFunc(c.units, func(u link.Unit) bool {
 		s := u.Extract.Obj.Symbol(name)
 		return s != nil && !s.Undefined() && s.Bind != 0
+	})
+}
+
+// callees says where calls of a unit's extract lead in the running kernel. Of a function that the update itself replaces, or
+// that other files cannot call, nothing is known.
+func (c *creation) callees(u *link.Unit) func(symbol string) finding.Callee {
+	known := map[string]finding.Callee{}
+	for _, n := range u.Extract.Needs {
+		if n.Constant != nil || n.Pre != nil && (n.Pre.Kind != unit.Function || !n.Pre.Global()) || c.replaces(n.Name) {
+			continue
+		}
+		if b, err := u.Match.Resolve(n); err == nil { // what is not resolved is reported with the link
+			known[n.Sym.Name] = finding.Callee{Object: b.Object, Name: b.Name}
+		}
+	}
+	return func(symbol string) finding.Callee { return known[symbol] }
+}
+
+// replaces says whether the update replaces a function of a name, in whatever object.
+func (c *creation) replaces(name string) bool {
+	return slices.ContainsFunc(c.units, func(u link.Unit) bool {
+		return slices.ContainsFunc(u.Extract.Functions, func(f diff.Carried) bool { return f.Pre != nil && f.Pre.Name == name })
 	})
 }
 

@@ -1,6 +1,10 @@
 package finding
 
-import "strings"
+import (
+	"strings"
+
+	"livesplice/kmod/vmlinux"
+)
 
 // args is a set of arguments, by their numbers from 0 on. The sixth and all behind it share a bit.
 type args uint8
@@ -24,12 +28,43 @@ type borrower struct {
 	deep   bool // looks behind the pointers in what its arguments point to, and keeps none of these either
 }
 
-// borrowerOf gives what is known of a function by name. The names are of functions that other files can call, so that there is one
-// of each in a kernel.
-func borrowerOf(name string, lockdep bool) (borrower, bool) {
-	b, ok := borrowers[name]
+// Callee is a function of the running kernel that an update calls: the object that has it, vmlinux or a module, and its name
+// there. The zero value is one of which nothing is known.
+type Callee struct{ Object, Name string }
+
+// borrowerOf gives what is known of a function. The names are of functions that other files can call, so that there is one of each
+// in vmlinux, and in a module.
+func borrowerOf(c Callee, lockdep bool) (borrower, bool) {
+	b, ok := borrowers[c.Name]
+	if c.Object != vmlinux.Object {
+		b, ok = ofModules[c]
+	}
 	return b, ok && !(b.lockdep && lockdep)
 }
+
+// printers are functions of modules that print, as the kernel's own do; a part that is built in has them in vmlinux.
+var printers = map[string]string{
+	"drm":          "drm_dev_printk __drm_err",                         // Source: drivers/gpu/drm/drm_print.c, v6.1.
+	"xfs":          "xfs_printk_level _xfs_alert_tag",                  // Source: fs/xfs/xfs_message.c, v6.1.
+	"btrfs":        "_btrfs_printk",                                    // Source: fs/btrfs/super.c, v6.1.
+	"ext4":         "__ext4_msg __ext4_warning",                        // Source: fs/ext4/super.c, v6.1.
+	"f2fs":         "f2fs_printk",                                      // Source: fs/f2fs/super.c, v6.1.
+	"mwifiex":      "_mwifiex_dbg",                                     // Source: drivers/net/wireless/marvell/mwifiex/main.c, v6.1.
+	"nf_conntrack": "nf_ct_l4proto_log_invalid nf_l4proto_log_invalid", // Source: nf_log_packet, net/netfilter/nf_log.c, v6.1.
+}
+
+var ofModules = func() map[Callee]borrower {
+	out := map[Callee]borrower{}
+	for module, names := range printers {
+		for _, name := range strings.Fields(names) {
+			out[Callee{module, name}] = borrower{args: everyArg}
+		}
+	}
+	for _, name := range []string{"__drm_dev_dbg", "___drm_dbg"} {
+		out[Callee{"drm", name}] = borrower{args: everyArg, deep: true}
+	}
+	return out
+}()
 
 // borrowers are the functions that are known, by name. A function is in the list only if it was read, down to all that
 // it passes its arguments on to; that it takes a text is no reason: request_region, request_irq, class_create,
@@ -45,12 +80,12 @@ var borrowers = func() map[string]borrower {
 		{borrower{args: everyArg}, "_printk printk _printk_deferred printk_deferred vprintk vprintk_emit vprintk_deferred __warn_printk warn_slowpath_fmt panic"},
 		// The same with the name of a device in front.
 		// Source: dev_vprintk_emit, drivers/base/core.c, __netdev_printk, net/core/dev.c, sdev_prefix_printk,
-		// drivers/scsi/scsi_logging.c, drivers/gpu/drm/drm_print.c, v6.1.
+		// drivers/scsi/scsi_logging.c, v6.1.
 		{borrower{args: everyArg}, "_dev_printk _dev_emerg _dev_alert _dev_crit _dev_err _dev_warn _dev_notice _dev_info dev_printk_emit dev_vprintk_emit " +
-			"netdev_printk netdev_emerg netdev_alert netdev_crit netdev_err netdev_warn netdev_notice netdev_info sdev_prefix_printk scmd_printk drm_dev_printk __drm_err"},
+			"netdev_printk netdev_emerg netdev_alert netdev_crit netdev_err netdev_warn netdev_notice netdev_info sdev_prefix_printk scmd_printk"},
 		// The same; the first argument is what dynamic debug made for the message, which it forgets with the module.
 		// Source: lib/dynamic_debug.c, v5.10 and v6.1.
-		{borrower{args: everyArg, deep: true}, "__dynamic_pr_debug __dynamic_dev_dbg __dynamic_netdev_dbg __dynamic_ibdev_dbg __drm_dev_dbg ___drm_dbg"},
+		{borrower{args: everyArg, deep: true}, "__dynamic_pr_debug __dynamic_dev_dbg __dynamic_netdev_dbg __dynamic_ibdev_dbg"},
 		// A deferred probe's reason is a copy, made under a mutex. The others print several times.
 		// Source: dev_err_probe, drivers/base/core.c, and device_set_deferred_probe_reason, drivers/base/dd.c, lib/hexdump.c,
 		// lib/dump_stack.c, mm/debug.c, v6.1.
@@ -101,6 +136,9 @@ var borrowers = func() map[string]borrower {
 		for _, name := range strings.Fields(g.names) {
 			out[name] = g.borrower
 		}
+	}
+	for c, b := range ofModules {
+		out[c.Name] = b
 	}
 	return out
 }()

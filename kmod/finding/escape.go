@@ -1,6 +1,7 @@
 package finding
 
 import (
+	"cmp"
 	"debug/elf"
 	"fmt"
 	"slices"
@@ -25,6 +26,8 @@ type carried struct {
 	mine func(unit.Ref) *unit.Item
 	// entered says whether anything but calls from functions can enter one: what it returns goes out.
 	entered func(*unit.Item) bool
+	// leads gives the function that a call of a name of another object file leads to.
+	leads   func(name string) Callee
 	lockdep bool // CONFIG_LOCKDEP: names and keys of locks are kept
 }
 
@@ -38,7 +41,7 @@ type search struct {
 	carried
 	numbers map[*unit.Item]held
 	items   [lastHeld + 1][]*unit.Item
-	content map[*unit.Item]held // what a datum points to, directly and behind that
+	content map[*unit.Item]held // what a datum points to
 	params  map[*unit.Item]*[registers]held
 	results map[*unit.Item]held
 	again   bool                   // params or results grew
@@ -90,7 +93,7 @@ func (s *search) source(ref unit.Ref) held {
 	return 0
 }
 
-// behind gives all that the data in a set points to.
+// behind gives what the data in a set points to.
 func (s *search) behind(h held) (out held) {
 	for n := range s.items {
 		if h&(1<<n) == 0 {
@@ -110,16 +113,13 @@ func (s *search) contentOf(it *unit.Item) held {
 	if c, ok := s.content[it]; ok || it.Kind == unit.Function {
 		return c
 	}
-	s.content[it] = 0
 	refs, err := s.unit.Refs(it)
 	if err != nil {
 		return 0 // refused where it is carried
 	}
 	var c held
 	for _, ref := range refs {
-		if b := s.source(ref); b != 0 {
-			c |= b | s.contentOf(s.mine(ref))
-		}
+		c |= s.source(ref)
 	}
 	s.content[it] = c
 	return c
@@ -196,6 +196,9 @@ func (s *search) function(fn *unit.Item) {
 			s.allOf(it, "is in code that cannot be followed")
 		}
 		s.gone(entry.all(), step{in: fn}, "is in code that cannot be followed")
+		return
+	}
+	if len(f.steps) == 0 {
 		return
 	}
 	w := &walk{search: s, fn: fn, flow: f, in: make([]*state, len(f.steps)), faults: s.otherWays(f)}
@@ -357,13 +360,17 @@ func (w *walk) callOwn(st *state, at step, tail bool) {
 
 // callOut passes registers and stack to a function of the running kernel.
 func (w *walk) callOut(st *state, at step, tail bool) {
-	to := "a function by its address"
+	to, callee := "a function by its address", Callee{}
 	if at.call != "" && !indirectThunk(at.call) {
 		to = at.call
 	}
+	if at.call != "" && at.to == nil {
+		callee = w.leads(at.call)
+		to = cmp.Or(callee.Name, to)
+	}
 	how := "is passed to " + to
-	b, known := borrowerOf(at.call, w.lockdep)
-	if !known || at.to != nil {
+	b, known := borrowerOf(callee, w.lockdep)
+	if !known {
 		for _, r := range arguments {
 			w.gone(st.regs[r].held, at, how)
 		}

@@ -365,7 +365,8 @@ func (w *walk) act(st *state, at step, in operands) {
 	case op == x86asm.MOV, op == x86asm.MOVZX, op == x86asm.MOVSX, op == x86asm.MOVSXD, op == x86asm.MOVNTI, op == x86asm.MOVBE:
 		w.set(st, at, in, a, w.get(st, in, b), false)
 	case op == x86asm.LEA:
-		w.set(st, at, in, a, st.address(in, b.(x86asm.Mem)), false)
+		m, _ := b.(x86asm.Mem)
+		w.set(st, at, in, a, st.address(in, m), false)
 	case op == x86asm.PUSH:
 		v := w.get(st, in, a)
 		st.moveStack(-8)

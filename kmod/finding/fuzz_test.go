@@ -51,5 +51,11 @@ struct ops { int (*f)(int); } ops = { f }; static int fresh(int n) { return f(n)
 		if err == nil {
 			w.Sort()
 		}
+		if x, err := r.Extract(diff.Names{Prefix: "u0"}); err == nil {
+			_, _ = finding.Update{Defines: func(name string) bool { return name == "x" },
+				Leads: func(name string) finding.Callee {
+					return finding.Callee{Object: "vmlinux", Name: name}
+				}}.Holds(x)
+		}
 	})
 }

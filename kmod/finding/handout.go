@@ -7,6 +7,7 @@ import (
 
 	"livesplice/kmod/diff"
 	"livesplice/kmod/unit"
+	"livesplice/kmod/vmlinux"
 )
 
 // handouts warns where the update gives away the address of a function or datum that only the update has. Whoever keeps such
@@ -24,6 +25,7 @@ func (l *look) handouts() {
 			}
 			return nil
 		},
+		leads:   func(name string) Callee { return Callee{vmlinux.Object, name} },
 		entered: func(it *unit.Item) bool { return l.PreOf(it) != nil }}
 	for _, h := range c.held() {
 		if fn := whole(h.In); fn != h.Item {

@@ -7,13 +7,15 @@ import (
 	"livesplice/kmod/unit"
 )
 
-// Update says how the extracts of an update are read.
+// Update says how an extract of an update is read.
 type Update struct {
 	Types unit.Types // of the shipped kernel
 	// Lockdep says whether the kernel keeps the names and keys of locks: CONFIG_LOCKDEP.
 	Lockdep bool
 	// Defines says whether a unit of the update defines a name.
 	Defines func(name string) bool
+	// Leads gives the function that a call of an undefined symbol of the extract leads to.
+	Leads func(symbol string) Callee
 }
 
 // Holds gives what of an extract may be in use after no function of the kernel leads to the update any more: with one of
@@ -41,7 +43,7 @@ func (c Update) Holds(x *diff.Extract) ([]Held, error) {
 	}
 	// The functions that the kernel enters have a global symbol for the module's list, those that other units of the update
 	// call their own.
-	h := carried{side: s, mine: mine, entered: (*unit.Item).Global, lockdep: c.Lockdep}
+	h := carried{side: s, mine: mine, leads: c.Leads, entered: (*unit.Item).Global, lockdep: c.Lockdep}
 	for _, it := range u.Items {
 		if it.Kind == unit.Function && it.Parent == nil {
 			h.functions = append(h.functions, it)

@@ -36,6 +36,11 @@ func holds(t *testing.T, pre, post string, c finding.Update) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if c.Leads == nil {
+		c.Leads = func(name string) finding.Callee {
+			return finding.Callee{Object: "vmlinux", Name: name}
+		}
+	}
 	if c.Defines == nil {
 		c.Defines = func(string) bool { return false }
 	}
@@ -81,6 +86,9 @@ func TestHolds(t *testing.T) {
 		{"in a structure of the update", `int f(int n) { return n; }`, `static const struct spec s = { "name", 4 }; int f(int n) { return use_spec(&s) + 1; }`, []string{`s is passed to use_spec in f`}},
 		{"out of a table", `const char *f(int n) { return 0; }`, `static const char *const names[] = { "a", "b", "c" }; const char *f(int n) { sink(0); return names[n]; }`,
 			[]string{`"a" is returned in f`, `"b" is returned in f`, `"c" is returned in f`}},
+		{"out of a table behind another", `void f(int n) { x = n; }`, `static const char *const names[] = { "a", "b" }; static const struct all { const char *const *names; const struct all *self; } all = { names, &all };
+			void f(int n) { const struct all *p = &all; asm("" : "+r" (p)); somewhere = (void *)p->self->names[n]; }`, []string{ // members are not told apart
+			`"a" is stored in f`, `"b" is stored in f`, `all is stored in f`, `names is stored in f`}},
 		{"out of a table, to print", `void f(int n) { }`, `static const char *const names[] = { "a", "b", "c" }; void f(int n) { _printk("%s", names[n]); x = n; }`, nil},
 		{"one of two", `void f(int n) { }`, `void f(int n) { request_region(n, 1, n > 4 ? "large" : "small"); x = n; }`,
 			[]string{`"large" is passed to request_region in f`, `"small" is passed to request_region in f`}},
@@ -157,5 +165,21 @@ func TestHoldsOfOthers(t *testing.T) {
 	}
 	if got := holds(t, `void f(int n) { }`, post, finding.Update{}); got != nil {
 		t.Errorf("got %q for what the kernel has", got)
+	}
+}
+
+// TestHoldsByModules: what is known of a function is known of that of one module, or of vmlinux.
+func TestHoldsByModules(t *testing.T) {
+	const post = `extern void xfs_printk_level(const char *, const void *, const char *, ...); void f(int n) { xfs_printk_level("5", 0, "text"); x = n; }`
+	held := []string{`"5" is passed to xfs_printk_level in f`, `"text" is passed to xfs_printk_level in f`}
+	for object, want := range map[string][]string{"vmlinux": nil, "xfs": nil, "other": held} {
+		c := finding.Update{Leads: func(name string) finding.Callee { return finding.Callee{Object: object, Name: name} }}
+		if got := holds(t, `void f(int n) { }`, post, c); !slices.Equal(got, want) {
+			t.Errorf("of %s: got %q, want %q", object, got, want)
+		}
+	}
+	c := finding.Update{Leads: func(string) finding.Callee { return finding.Callee{} }}
+	if got := holds(t, `void f(int n) { }`, post, c); !slices.Equal(got, held) {
+		t.Errorf("not known where it leads: got %q, want %q", got, held)
 	}
 }
