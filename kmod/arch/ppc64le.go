@@ -30,9 +30,9 @@ const (
 // Source: arch/powerpc/kernel/module_64.c, v6.1 and v6.12.
 func (ppc64le) Field(t uint32) (Field, error) {
 	switch elf.R_PPC64(t) {
-	case elf.R_PPC64_ADDR64, elf.R_PPC64_TOC:
+	case elf.R_PPC64_ADDR64, elf.R_PPC64_UADDR64, elf.R_PPC64_TOC:
 		return Field{Size: 8}, nil
-	case elf.R_PPC64_ADDR32:
+	case elf.R_PPC64_ADDR32, elf.R_PPC64_UADDR32:
 		return Field{Size: 4}, nil
 	case elf.R_PPC64_REL64:
 		return Field{Size: 8, PCRel: true}, nil
@@ -43,7 +43,7 @@ func (ppc64le) Field(t uint32) (Field, error) {
 	case elf.R_PPC64_REL14:
 		return Field{Size: 4, Mask: 0xfffc, PCRel: true, Branch: true}, nil
 	case elf.R_PPC64_TOC16, elf.R_PPC64_TOC16_LO, elf.R_PPC64_TOC16_HI, elf.R_PPC64_TOC16_HA,
-		elf.R_PPC64_ADDR16_LO, elf.R_PPC64_ADDR16_HI, elf.R_PPC64_ADDR16_HA, elf.R_PPC64_ADDR16_HIGHER,
+		elf.R_PPC64_ADDR16, elf.R_PPC64_ADDR16_LO, elf.R_PPC64_ADDR16_HI, elf.R_PPC64_ADDR16_HIGH, elf.R_PPC64_ADDR16_HIGHA, elf.R_PPC64_ADDR16_HA, elf.R_PPC64_ADDR16_HIGHER,
 		elf.R_PPC64_ADDR16_HIGHERA, elf.R_PPC64_ADDR16_HIGHEST, elf.R_PPC64_ADDR16_HIGHESTA:
 		return Field{Size: 2}, nil
 	case elf.R_PPC64_TOC16_DS, elf.R_PPC64_TOC16_LO_DS, elf.R_PPC64_ADDR16_DS, elf.R_PPC64_ADDR16_LO_DS:

@@ -213,7 +213,7 @@ func SameButLines(pre, post *Unit, a, b *Item, refs []Ref) bool {
 		return false
 	}
 	x, y = withoutFields(pre, x, refs), withoutFields(post, y, refs)
-	known := pre.hasLines() || post.hasLines()
+	known := pre.hasLines || post.hasLines
 	for at := uint64(0); at < uint64(len(x)); {
 		i, okPre := pre.Arch.Insn(x[at:])
 		j, okPost := post.Arch.Insn(y[at:])

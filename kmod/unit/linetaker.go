@@ -24,9 +24,9 @@ var lineTakers = map[string][]int{
 	"__ext4_journal_get_write_access": {1}, "__ext4_journal_get_create_access": {1}, "assfail": {2},
 }
 
-// hasLines says whether an object has a line table.
-func (u *Unit) hasLines() bool {
-	return u.again != nil || slices.ContainsFunc(u.Obj.Sections, func(s *elfobj.Section) bool { return s.Name == ".debug_line" && s.Size() > 0 })
+// lineTableIn says whether an object has a line table.
+func lineTableIn(obj *elfobj.Object) bool {
+	return slices.ContainsFunc(obj.Sections, func(s *elfobj.Section) bool { return s.Name == ".debug_line" && s.Size() > 0 })
 }
 
 // takesLine says whether the number that an instruction at an offset of a function loads into a register is the line that the

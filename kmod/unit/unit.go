@@ -69,6 +69,7 @@ type Unit struct {
 
 	bySection map[*elfobj.Section][]*Item
 	bySymbol  map[*elfobj.Symbol]*Item
+	hasLines  bool                           // there is a line table, be it dropped since
 	lines     *lineTable                     // nil until it is asked for
 	inlined   *inlineTable                   // the same
 	sources   map[string]string              // the same
@@ -155,7 +156,7 @@ func New(obj *elfobj.Object) (*Unit, error) {
 		return nil, err
 	}
 	u := &Unit{Obj: obj, Arch: a, bySection: map[*elfobj.Section][]*Item{}, bySymbol: map[*elfobj.Symbol]*Item{},
-		alternates: map[*elfobj.Section][]span{}, marks: map[*elfobj.Section][]mark{}}
+		alternates: map[*elfobj.Section][]span{}, marks: map[*elfobj.Section][]mark{}, hasLines: lineTableIn(obj)}
 	mergeDifferences(obj)
 	u.findAlternates()
 	symbols := map[*elfobj.Section][]*elfobj.Symbol{}
