@@ -115,7 +115,7 @@ func (c *campaign) batch(ctx context.Context, n int) ([]*trial, error) {
 				c.seen[h] = true
 			}
 			t := &trial{update: up, patch: filepath.Join(dir, u.name+".patch"), text: text}
-			t.key = hashOf(hashFiles(up.reference), text, string(up.Order), fmt.Sprint(up.setup, up.probe, up.undone))
+			t.key = hashOf(hashFiles(up.reference), text, string(up.Order), fmt.Sprint(up.setup, up.probe, up.undone, up.Twice))
 			all = append(all, t)
 			if err := replaceFile(t.patch, text); err != nil {
 				return nil, err

@@ -130,6 +130,7 @@ type update struct {
 	Unit  string   `json:"unit"`
 	Kinds []string `json:"kinds"` // of the patched parts
 	Order order    `json:"order"`
+	Twice bool     `json:"twice"` // applied and undone once more
 
 	before, after, reference map[string]string // files, by their names in the scaffold's folder
 	setup, probe, undone     []string          // lines for the driver
@@ -150,6 +151,7 @@ func (u *unit) drawUpdate(seed uint64, name string) *update {
 		d.refers = true
 	}
 	up.reference = u.files(post)
+	up.Twice = rnd.IntN(3) == 0
 	if u.form != inKernel {
 		up.Order = []order{moduleFirst, updateFirst, bothWays}[rnd.IntN(3)]
 	}

@@ -23,6 +23,7 @@ const (
 	stepAgain  = "again"   // setup and probe in them
 	stepUndo   = "undo"    // the transition back, and rmmod
 	stepUndone = "undone"  // by old code
+	stepTwice  = "twice"   // the update applied and probed once more: what the probe says is left out, it may have counted on
 	stepEnd    = "removed" // the unit's modules
 )
 
@@ -50,6 +51,13 @@ const applyScript = `insmod /root/%[1]s.ko || echo "insmod: $?"
 dir=/sys/kernel/livepatch/%[1]s
 for i in $(seq 600); do [ "$(cat $dir/transition)" = 0 ] && break; sleep 0.05; done
 [ "$(cat $dir/transition)" = 0 ] || { echo "transition does not end"; cat /proc/[0-9]*/stack; }
+`
+
+// renewScript enables an update that stayed loaded: its module does so itself. The kernel holds it for a moment after undo.
+const renewScript = `dir=/sys/kernel/livepatch/%[1]s
+for i in $(seq 100); do echo 1 > /sys/module/%[1]s/parameters/enable && break; sleep 0.05; done 2>/dev/null
+for i in $(seq 600); do [ "$(cat $dir/transition)" = 0 ] && break; sleep 0.05; done
+[ "$(cat $dir/transition)" = 0 ] || echo "not enabled again"
 `
 
 // undoScript disables it, waits until it has gone and unloads it.
@@ -95,14 +103,18 @@ func (u *update) steps(m machine, module string, unloads bool) (all []step) {
 		add(stepEnd, unload)
 		return all
 	}
+	undo, renew := fmt.Sprintf(undoScript, module), fmt.Sprintf(renewScript, module)
+	if unloads {
+		undo += fmt.Sprintf(unloadScript, module)
+		renew = fmt.Sprintf(applyScript, module)
+	}
 	if m == live {
-		undo := fmt.Sprintf(undoScript, module)
-		if unloads {
-			undo += fmt.Sprintf(unloadScript, module)
-		}
 		add(stepUndo, undo)
 	}
 	add(stepUndone, operate(u.undone))
+	if m == live && u.Twice {
+		add(stepTwice, renew+"{\n"+operate(u.probe)+"} > /dev/null\n"+undo)
+	}
 	add(stepEnd, unload)
 	return all
 }
