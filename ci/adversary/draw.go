@@ -181,18 +181,24 @@ func (u *unit) draws(patched map[int]bool, rnd *rand.Rand) (all []*draw) {
 	return all
 }
 
-// lines are a part's operations as the driver takes them: "u003 105 7" is operation 5 of the second part.
+// lines are a part's operations as the driver takes them: "u003 105 7" is operation 5 of the second part. An & in front, as the
+// operation has it, stands for one that is not waited for.
 func (u *unit) lines(part int, ops string) (all []string) {
 	for op := range strings.SplitSeq(ops, ";") {
 		f := strings.Fields(op)
 		if len(f) == 0 {
 			continue
 		}
-		n, err := strconv.Atoi(f[0])
+		op, background := strings.CutPrefix(f[0], "&")
+		n, err := strconv.Atoi(op)
 		if err != nil {
 			panic(fmt.Sprintf("operation %q of %s: %v", op, u.name, err))
 		}
-		all = append(all, strings.Join(append([]string{u.name, strconv.Itoa(100*part + n)}, f[1:]...), " "))
+		line := strings.Join(append([]string{u.name, strconv.Itoa(100*part + n)}, f[1:]...), " ")
+		if background {
+			line = "&" + line
+		}
+		all = append(all, line)
 	}
 	return all
 }

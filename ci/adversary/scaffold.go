@@ -114,7 +114,7 @@ static void %[1]s_call(unsigned int op, long arg)
 %[2]s	}
 }
 
-static struct adv_unit %[1]s_unit = { .name = "%[1]s", .call = %[1]s_call };
+static struct adv_unit %[1]s_unit = { .name = "%[1]s", .call = %[1]s_call, .owner = THIS_MODULE };
 
 static int __init %[1]s_init(void)
 {
