@@ -23,6 +23,7 @@ type campaign struct {
 	made      *livesplice
 	splicectl string
 	units     []*unit
+	scaffold  string // hash of the units' files
 
 	bare *bare
 	base *built
@@ -64,11 +65,13 @@ func openCampaign(ctx context.Context, o *options, seed uint64) (*campaign, erro
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return nil, err
 	}
+	files := scaffoldFiles(units)
+	c.scaffold = hashFiles(files)
 	c.tell("the base kernel, %d units", len(units))
 	if c.bare, err = findBare(ctx, o.state); err != nil {
 		return nil, err
 	}
-	if c.base, err = buildScaffold(ctx, c.bare, filepath.Join(c.dir, "base"), scaffoldFiles(units)); err != nil {
+	if c.base, err = buildScaffold(ctx, c.bare, filepath.Join(c.dir, "base"), files); err != nil {
 		return nil, err
 	}
 	c.made = &livesplice{program: o.livesplice, base: c.base}
@@ -151,7 +154,7 @@ func (c *campaign) run(ctx context.Context, n int) ([]result, error) {
 
 // observedKey names what a machine other than the one with the update shows.
 func (c *campaign) observedKey(m machine, t *trial) string {
-	return fmt.Sprintf("%d %s %s", m, hashFiles(scaffoldFiles(c.units)), t.key)
+	return fmt.Sprintf("%d %s %s", m, c.scaffold, t.key)
 }
 
 // observeReference builds the reference of a batch, all its patches in one kernel, and takes the observations.

@@ -24,12 +24,13 @@ type runner struct {
 	config    vm.Config
 	splicectl string // the program; "": the machine needs none
 	vm        *vm.VM
+	mark      uint64 // the log's next message after the last update
 }
 
 func newRunner(b *built, modules []string, cpus int, splicectl string) *runner {
 	c := b.vmConfig(modules)
 	c.Memory, c.CPUs, c.Timeout = memory, cpus, machineLife
-	c.Append = "oops=panic log_buf_len=4M ignore_loglevel=0 quiet"
+	c.Append = "oops=panic quiet"
 	return &runner{config: c, splicectl: splicectl}
 }
 
@@ -40,6 +41,9 @@ func (r *runner) start(ctx context.Context) (err error) {
 	}
 	if r.vm, err = vm.Start(ctx, r.config); err == nil && r.splicectl != "" {
 		err = r.vm.CopyIn(ctx, r.splicectl, "/root/splicectl")
+	}
+	if err == nil {
+		r.mark, err = r.vm.Mark(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("machine: %w", err)
@@ -63,25 +67,15 @@ func (r *runner) run(ctx context.Context, steps []step, folder, id string) (o ob
 			}
 		}
 	}
-	mark, err := r.vm.Mark(ctx)
-	if err != nil {
-		return o, "", err
-	}
 	one, stop := context.WithTimeout(ctx, scriptLife)
 	res, rerr := r.vm.Run(one, script(steps))
 	stop()
 	if ctx.Err() != nil {
 		return o, "", context.Cause(ctx)
 	}
-	var log []string
-	if lines, err := r.vm.KernelLog(ctx); err == nil {
-		for _, l := range lines {
-			if l.Seq >= mark {
-				log = append(log, l.Text)
-			}
-		}
-	} else if rerr == nil {
-		rerr = err
+	log, lerr := r.newLines(ctx)
+	if rerr == nil {
+		rerr = lerr
 	}
 	o = observe(res.Stdout, log)
 	if rerr != nil {
@@ -89,6 +83,20 @@ func (r *runner) run(ctx context.Context, steps []step, folder, id string) (o ob
 		r.close()
 	}
 	return o, died, nil
+}
+
+// newLines are those of the kernel's log that have come since the last call.
+func (r *runner) newLines(ctx context.Context) (texts []string, err error) {
+	lines, err := r.vm.KernelLog(ctx)
+	for _, l := range lines {
+		if l.Seq >= r.mark {
+			texts = append(texts, l.Text)
+		}
+	}
+	if len(lines) > 0 {
+		r.mark = lines[len(lines)-1].Seq + 1
+	}
+	return texts, err
 }
 
 // reason is the end of a machine in a few lines.
