@@ -147,7 +147,7 @@ static void $call(unsigned int op, long arg)
 }
 `},
 	{name: "own-text-section", where: builtin, probe: "0 3; 1 4", text: `
-static noinline @{__section(".text.adversary")@|__section(".text.adversary")@|@} long $f(long v)
+static noinline @{__section(".text.@s[hot@|unlikely@].adversary")@|__section(".text.@s[hot@|unlikely@].adversary")@|@} long $f(long v)
 {
 	return adv_id(v) + @{#0@|#5@|#5@};
 }
