@@ -130,7 +130,7 @@ static void $call(unsigned int op, long arg)
 }
 `},
 	{name: "init-data", where: builtin, probe: "0 3", text: `
-static @[const @|@]long $table[] @[__initconst@|__ro_after_init@|@] = { #0, @{#1@|#5@}, #2 };
+static @[const long $table[] __initconst@|long $table[] __initdata@|long $table[] __ro_after_init@|const long $table[]@] = { #0, @{#1@|#5@}, #2 };
 static long $sum;
 static int __init $prepare(void)
 {

@@ -18,6 +18,7 @@ typedef __builtin_va_list va_list;
 
 #define __init __attribute__((section(".init.text")))
 #define __exit __attribute__((section(".exit.text")))
+#define __initdata __attribute__((section(".init.data")))
 #define __initconst __attribute__((section(".init.rodata")))
 #define __read_mostly __attribute__((section(".data..read_mostly")))
 #define __ro_after_init __attribute__((section(".data..ro_after_init")))
