@@ -33,6 +33,7 @@ type part struct {
 	header template
 	other  template
 	init   template
+	exit   template
 	setup  template
 	probe  template
 	after  template
@@ -100,7 +101,7 @@ func newPart(k kind, prefix string, rnd *rand.Rand) (*part, error) {
 	for _, t := range []struct {
 		to       *template
 		id, text string
-	}{{&p.text, "text", k.text}, {&p.header, "header", k.header}, {&p.other, "other", k.other}, {&p.init, "init", k.init},
+	}{{&p.text, "text", k.text}, {&p.header, "header", k.header}, {&p.other, "other", k.other}, {&p.init, "init", k.init}, {&p.exit, "exit", k.exit},
 		{&p.setup, "setup", k.setup}, {&p.probe, "probe", k.probe}, {&p.after, "after", after}} {
 		var err error
 		if *t.to, err = parse(t.id, t.text); err != nil {

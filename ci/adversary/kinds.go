@@ -14,6 +14,7 @@ type kind struct {
 	flags  string // of the unit's compilation, as Makefile assignments with @ for its object and % for other's: "CFLAGS_@ = -fno-inline"; "": none
 
 	init  string // statements of the unit's init function; "": none
+	exit  string // the same of its exit function
 	setup string // operations before the update: "OP ARG; OP ARG"; one with & in front goes on while others follow, and puts out nothing
 	probe string // operations after it
 	after string // operations after undo; "": those of probe; "-": none
