@@ -15,13 +15,15 @@ import (
 
 // campaign is what one seed comes to: a scaffold, its kernel, and patches in batches, one of each unit in a batch.
 type campaign struct {
-	seed  uint64
-	dir   string
-	log   io.Writer
-	jobs  int
-	tool  string // hash of livesplice's program
-	made  *livesplice
-	units []*unit
+	seed      uint64
+	dir       string
+	log       io.Writer
+	jobs      int
+	tool      string // hash of the programs
+	made      *livesplice
+	splicectl string
+	units     []*unit
+	scaffold  string // hash of the units' files
 
 	bare *bare
 	base *built
@@ -47,28 +49,32 @@ type result struct {
 }
 
 // openCampaign draws the scaffold of a seed, and builds its kernel where that is not there yet.
-func openCampaign(ctx context.Context, o *options, seed uint64, program string) (*campaign, error) {
+func openCampaign(ctx context.Context, o *options, seed uint64) (*campaign, error) {
 	units, err := drawUnits(seed, o.units, o.kinds)
 	if err != nil {
 		return nil, err
 	}
-	c := &campaign{seed: seed, dir: filepath.Join(o.state, fmt.Sprintf("seed-%d", seed)), log: o.log, jobs: o.jobs, units: units, seen: map[string]bool{}}
-	text, err := os.ReadFile(program)
-	if err != nil {
-		return nil, err
+	c := &campaign{seed: seed, dir: filepath.Join(o.state, fmt.Sprintf("seed-%d", seed)), log: o.log, jobs: o.jobs, units: units, splicectl: o.splicectl, seen: map[string]bool{}}
+	for _, p := range []string{o.livesplice, o.splicectl} {
+		text, err := os.ReadFile(p)
+		if err != nil {
+			return nil, err
+		}
+		c.tool = hashOf(c.tool, string(text))
 	}
-	c.tool = hashOf(string(text))
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return nil, err
 	}
+	files := scaffoldFiles(units)
+	c.scaffold = hashFiles(files)
 	c.tell("the base kernel, %d units", len(units))
 	if c.bare, err = findBare(ctx, o.state); err != nil {
 		return nil, err
 	}
-	if c.base, err = buildScaffold(ctx, c.bare, filepath.Join(c.dir, "base"), scaffoldFiles(units)); err != nil {
+	if c.base, err = buildScaffold(ctx, c.bare, filepath.Join(c.dir, "base"), files); err != nil {
 		return nil, err
 	}
-	c.made = &livesplice{program: program, base: c.base}
+	c.made = &livesplice{program: o.livesplice, base: c.base}
 	if c.observed, err = openStore[observations](filepath.Join(c.dir, "observed.jsonl")); err != nil {
 		return nil, err
 	}
@@ -115,7 +121,7 @@ func (c *campaign) batch(ctx context.Context, n int) ([]*trial, error) {
 				c.seen[h] = true
 			}
 			t := &trial{update: up, patch: filepath.Join(dir, u.name+".patch"), text: text}
-			t.key = hashOf(hashFiles(up.reference), text, string(up.Order), fmt.Sprint(up.setup, up.probe, up.undone))
+			t.key = hashOf(hashFiles(up.reference), text, string(up.Order), fmt.Sprint(up.setup, up.probe, up.undone, up.Twice))
 			all = append(all, t)
 			if err := replaceFile(t.patch, text); err != nil {
 				return nil, err
@@ -148,7 +154,7 @@ func (c *campaign) run(ctx context.Context, n int) ([]result, error) {
 
 // observedKey names what a machine other than the one with the update shows.
 func (c *campaign) observedKey(m machine, t *trial) string {
-	return fmt.Sprintf("%d %s %s", m, hashFiles(scaffoldFiles(c.units)), t.key)
+	return fmt.Sprintf("%d %s %s", m, c.scaffold, t.key)
 }
 
 // observeReference builds the reference of a batch, all its patches in one kernel, and takes the observations.
@@ -172,14 +178,14 @@ func (c *campaign) observeReference(ctx context.Context, n int, trials []*trial)
 
 // observe takes the observations of all trials on the reference or the control.
 func (c *campaign) observe(ctx context.Context, b *built, m machine, trials []*trial) error {
-	r := newRunner(b, moduleNames(c.units), 1)
+	r := newRunner(b, moduleNames(c.units), 1, "")
 	defer r.close()
 	for _, t := range trials {
 		key := c.observedKey(m, t)
 		if _, ok := c.observed.get(key); ok {
 			continue
 		}
-		o, died, err := r.run(ctx, t.steps(m, "", false), "")
+		o, died, err := r.run(ctx, t.steps(m, ""), "", "")
 		if err != nil {
 			return err
 		}
@@ -193,7 +199,7 @@ func (c *campaign) observe(ctx context.Context, b *built, m machine, trials []*t
 	return nil
 }
 
-func (c *campaign) moduleFolder(n int, t *trial) string {
+func (c *campaign) updateFolder(n int, t *trial) string {
 	return filepath.Join(c.dir, fmt.Sprintf("batch-%d", n), t.Unit)
 }
 
@@ -205,13 +211,13 @@ func (c *campaign) create(ctx context.Context, n int, trials []*trial) error {
 	for _, t := range trials {
 		key := c.tool + " " + t.key
 		if m, ok := c.created.get(key); ok {
-			if _, err := os.Stat(filepath.Join(c.moduleFolder(n, t), m.Module+".ko")); m.Module == "" || err == nil {
+			if _, err := os.Stat(filepath.Join(c.updateFolder(n, t), manifestName)); m.ID == "" || err == nil {
 				t.made = m
 				continue
 			}
 		}
 		g.Go(func() error {
-			m, err := c.made.create(gctx, t.patch, c.moduleFolder(n, t))
+			m, err := c.made.create(gctx, t.patch, c.updateFolder(n, t))
 			if err != nil {
 				return fmt.Errorf("patch %s: %w", t.patch, err)
 			}
@@ -224,7 +230,7 @@ func (c *campaign) create(ctx context.Context, n int, trials []*trial) error {
 
 // compare loads the updates, one after the other, and compares.
 func (c *campaign) compare(ctx context.Context, n int, trials []*trial) (all []result, err error) {
-	r := newRunner(c.base, moduleNames(c.units), 1+n%2)
+	r := newRunner(c.base, moduleNames(c.units), 1+n%2, c.splicectl)
 	defer func() { r.close() }()
 	for _, t := range trials {
 		key := c.tool + " " + t.key
@@ -233,9 +239,8 @@ func (c *campaign) compare(ctx context.Context, n int, trials []*trial) (all []r
 			continue
 		}
 		res := result{Seed: c.seed, Batch: n, Unit: t.Unit, Kinds: t.Kinds, Order: t.Order, Outcome: t.made.Outcome, Codes: t.made.Codes, Message: t.made.Message}
-		if t.made.Module != "" {
-			module := filepath.Join(c.moduleFolder(n, t), t.made.Module+".ko")
-			o, died, err := r.run(ctx, t.steps(live, t.made.Module, t.made.Unloads), module)
+		if t.made.ID != "" {
+			o, died, err := r.run(ctx, t.steps(live, t.made.ID), c.updateFolder(n, t), t.made.ID)
 			if err != nil {
 				return all, err
 			}

@@ -52,6 +52,12 @@ func compare(u *update, live, reference, control observations) (differences []st
 	against(reference, "reference", stepProbe, stepUnload, stepReload, stepAgain)
 	against(nothing, "nothing", stepUndo)
 	against(control, "control", stepUndone, stepEnd)
+	differences = append(differences, differ(stepTwice, "nothing", live.Output[stepTwice], nil)...)
+	for _, l := range live.Log[stepTwice] {
+		if trouble.MatchString(l) {
+			differences = append(differences, fmt.Sprintf("log of %s: %q", stepTwice, l))
+		}
+	}
 	if _, ok := live.Output[stepEnd]; !ok {
 		differences = append(differences, "the script did not come to its end")
 	}

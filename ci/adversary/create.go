@@ -22,8 +22,7 @@ type made struct {
 	Outcome string   `json:"outcome"`
 	Codes   []string `json:"codes,omitempty"`   // of refusals, each once, sorted
 	Message string   `json:"message,omitempty"` // without an update
-	Module  string   `json:"module,omitempty"`
-	Unloads bool     `json:"unloads,omitempty"` // may be unloaded after the transition back
+	ID      string   `json:"id,omitempty"`      // of the update
 }
 
 // createLife bounds one run: this machine may be busy.
@@ -80,9 +79,11 @@ func (m *made) fail(stdout []byte, stderr string) {
 	m.Codes = slices.Compact(m.Codes)
 }
 
+const manifestName = "manifest.json"
+
 // read finds the module, and leaves nothing but it and its manifest in the folder.
 func (m *made) read(out string) error {
-	found, err := filepath.Glob(filepath.Join(out, "*", "manifest.json"))
+	found, err := filepath.Glob(filepath.Join(out, "*", manifestName))
 	if err != nil || len(found) != 1 {
 		return fmt.Errorf("folder %q: %d manifests", out, len(found))
 	}
@@ -91,16 +92,13 @@ func (m *made) read(out string) error {
 		return err
 	}
 	var manifest struct {
-		Module     string `json:"module"`
 		ModuleFile string `json:"module_file"`
-		Unload     *struct {
-			Allowed bool `json:"allowed"`
-		} `json:"unload"`
+		ID         string `json:"id"`
 	}
 	if err := json.Unmarshal(text, &manifest); err != nil {
 		return fmt.Errorf("file %q: %w", found[0], err)
 	}
-	m.Module, m.Unloads = manifest.Module, manifest.Unload == nil || manifest.Unload.Allowed
+	m.ID = manifest.ID
 	module, err := os.ReadFile(filepath.Join(filepath.Dir(found[0]), manifest.ModuleFile))
 	if err != nil {
 		return err
@@ -111,7 +109,7 @@ func (m *made) read(out string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(filepath.Join(out, m.Module+".ko"), module, 0o644), os.WriteFile(filepath.Join(out, "manifest.json"), text, 0o644))
+	return errors.Join(os.WriteFile(filepath.Join(out, manifest.ModuleFile), module, 0o644), os.WriteFile(filepath.Join(out, manifestName), text, 0o644))
 }
 
 // unified makes the patch of files that differ, as git would.

@@ -33,6 +33,7 @@ type part struct {
 	header template
 	other  template
 	init   template
+	exit   template
 	setup  template
 	probe  template
 	after  template
@@ -100,7 +101,7 @@ func newPart(k kind, prefix string, rnd *rand.Rand) (*part, error) {
 	for _, t := range []struct {
 		to       *template
 		id, text string
-	}{{&p.text, "text", k.text}, {&p.header, "header", k.header}, {&p.other, "other", k.other}, {&p.init, "init", k.init},
+	}{{&p.text, "text", k.text}, {&p.header, "header", k.header}, {&p.other, "other", k.other}, {&p.init, "init", k.init}, {&p.exit, "exit", k.exit},
 		{&p.setup, "setup", k.setup}, {&p.probe, "probe", k.probe}, {&p.after, "after", after}} {
 		var err error
 		if *t.to, err = parse(t.id, t.text); err != nil {
@@ -130,6 +131,7 @@ type update struct {
 	Unit  string   `json:"unit"`
 	Kinds []string `json:"kinds"` // of the patched parts
 	Order order    `json:"order"`
+	Twice bool     `json:"twice"` // applied and undone once more
 
 	before, after, reference map[string]string // files, by their names in the scaffold's folder
 	setup, probe, undone     []string          // lines for the driver
@@ -150,6 +152,7 @@ func (u *unit) drawUpdate(seed uint64, name string) *update {
 		d.refers = true
 	}
 	up.reference = u.files(post)
+	up.Twice = rnd.IntN(3) == 0
 	if u.form != inKernel {
 		up.Order = []order{moduleFirst, updateFirst, bothWays}[rnd.IntN(3)]
 	}
@@ -179,18 +182,24 @@ func (u *unit) draws(patched map[int]bool, rnd *rand.Rand) (all []*draw) {
 	return all
 }
 
-// lines are a part's operations as the driver takes them: "u003 105 7" is operation 5 of the second part.
+// lines are a part's operations as the driver takes them: "u003 105 7" is operation 5 of the second part. An & in front, as the
+// operation has it, stands for one that is not waited for.
 func (u *unit) lines(part int, ops string) (all []string) {
 	for op := range strings.SplitSeq(ops, ";") {
 		f := strings.Fields(op)
 		if len(f) == 0 {
 			continue
 		}
-		n, err := strconv.Atoi(f[0])
+		op, background := strings.CutPrefix(f[0], "&")
+		n, err := strconv.Atoi(op)
 		if err != nil {
 			panic(fmt.Sprintf("operation %q of %s: %v", op, u.name, err))
 		}
-		all = append(all, strings.Join(append([]string{u.name, strconv.Itoa(100*part + n)}, f[1:]...), " "))
+		line := strings.Join(append([]string{u.name, strconv.Itoa(100*part + n)}, f[1:]...), " ")
+		if background {
+			line = "&" + line
+		}
+		all = append(all, line)
 	}
 	return all
 }

@@ -14,7 +14,8 @@ type kind struct {
 	flags  string // of the unit's compilation, as Makefile assignments with @ for its object and % for other's: "CFLAGS_@ = -fno-inline"; "": none
 
 	init  string // statements of the unit's init function; "": none
-	setup string // operations before the update: "OP ARG; OP ARG"
+	exit  string // the same of its exit function
+	setup string // operations before the update: "OP ARG; OP ARG"; one with & in front goes on while others follow, and puts out nothing
 	probe string // operations after it
 	after string // operations after undo; "": those of probe; "-": none
 }
@@ -31,7 +32,7 @@ const (
 )
 
 // kinds are all there are.
-var kinds = concat(stateKinds, callbackKinds, constantKinds, ipaKinds, inlineKinds, sectionKinds, symbolKinds, typeKinds, tableKinds, codeKinds, moduleKinds)
+var kinds = concat(stateKinds, callbackKinds, constantKinds, ipaKinds, inlineKinds, sectionKinds, symbolKinds, typeKinds, tableKinds, codeKinds, moduleKinds, sleepKinds)
 
 func concat(lists ...[]kind) (all []kind) {
 	for _, l := range lists {

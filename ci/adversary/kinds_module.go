@@ -2,14 +2,14 @@ package main
 
 // What only modules have: exit code, parameters, imports between modules.
 var moduleKinds = []kind{
-	{name: "exit-code", where: modular, probe: "0 3", text: `
+	{name: "exit-code", where: modular, exit: "$bye();", probe: "0 3", text: `
 static noinline long $last(long v)
 {
 	return adv_id(v) + @{#0@|#5@};
 }
-static void __exit __maybe_unused $bye(void)
+static @[void __exit@|noinline void __exit@|noinline void@] $bye(void)
 {
-	adv_id($last(#1));
+	adv_id($last(@{#1@|#1@|#6@}));
 }
 static void $call(unsigned int op, long arg)
 {

@@ -130,7 +130,7 @@ static void $call(unsigned int op, long arg)
 }
 `},
 	{name: "init-data", where: builtin, probe: "0 3", text: `
-static @[const @|@]long $table[] @[__initconst@|__ro_after_init@|@] = { #0, @{#1@|#5@}, #2 };
+static @[const long $table[] __initconst@|long $table[] __initdata@|long $table[] __ro_after_init@|const long $table[]@] = { #0, @{#1@|#5@}, #2 };
 static long $sum;
 static int __init $prepare(void)
 {
@@ -147,7 +147,7 @@ static void $call(unsigned int op, long arg)
 }
 `},
 	{name: "own-text-section", where: builtin, probe: "0 3; 1 4", text: `
-static noinline @{__section(".text.adversary")@|__section(".text.adversary")@|@} long $f(long v)
+static noinline @{__section(".text.@s[hot@|unlikely@].adversary")@|__section(".text.@s[hot@|unlikely@].adversary")@|@} long $f(long v)
 {
 	return adv_id(v) + @{#0@|#5@|#5@};
 }

@@ -41,9 +41,11 @@ type options struct {
 	state   string
 	doc     string
 	replay  string
-	program string
 	kinds   []kind
-	log     io.Writer
+
+	livesplice, splicectl string // the programs
+
+	log io.Writer
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -59,7 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.state, "state", "dist/adversary", "folder for kernels and results")
 	fs.StringVar(&o.doc, "doc", "", "file whose table is to be replaced (default: none)")
 	fs.StringVar(&o.replay, "replay", "", "SEED/BATCH/UNIT: do this one again, and show all of it (default: none)")
-	fs.StringVar(&o.program, "livesplice", "", "the program (default: built from this source)")
+	programs := fs.String("programs", "", "folder with livesplice and splicectl (default: built from this source)")
 	only := fs.String("kinds", "", "names of kinds, with commas between (default: all)")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -71,7 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "adversary: arguments %q: %v\n", fs.Args(), err)
 		return 2
 	}
-	wrong, err := o.run(ctx, *batches, stdout)
+	wrong, err := o.run(ctx, *programs, *batches, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "adversary:", err)
 		return 1
@@ -98,28 +100,31 @@ func (o *options) choose(names string) error {
 }
 
 // run runs campaigns until there are enough updates or the time is over, and prints the yield.
-func (o *options) run(ctx context.Context, batches int, stdout io.Writer) (wrong bool, err error) {
+func (o *options) run(ctx context.Context, programs string, batches int, stdout io.Writer) (wrong bool, err error) {
 	if o.state, err = filepath.Abs(o.state); err != nil {
 		return false, err
 	}
 	if err := os.MkdirAll(o.state, 0o755); err != nil {
 		return false, err
 	}
-	path := o.program
-	if path == "" {
-		path = filepath.Join(o.state, "livesplice")
-		if err := program.Build(ctx, path, o.log); err != nil {
+	build := programs == ""
+	if build {
+		programs = o.state
+	}
+	o.livesplice, o.splicectl = filepath.Join(programs, "livesplice"), filepath.Join(programs, "splicectl")
+	if build {
+		if err := errors.Join(program.Build(ctx, o.livesplice, o.log), program.BuildHost(ctx, o.splicectl, o.log)); err != nil {
 			return false, err
 		}
 	}
 	if o.replay != "" {
-		return o.again(ctx, path, stdout)
+		return o.again(ctx, stdout)
 	}
 	var y yield
 	start, compared := time.Now(), 0
 	over := func() bool { return o.minutes > 0 && time.Since(start) > time.Duration(o.minutes)*time.Minute }
 	for seed := o.seed; compared < o.updates && !over(); seed++ {
-		c, err := openCampaign(ctx, o, seed, path)
+		c, err := openCampaign(ctx, o, seed)
 		if err != nil {
 			return false, err
 		}

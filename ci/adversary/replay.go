@@ -11,14 +11,14 @@ import (
 
 // again does one update of a campaign again, and shows its patch and what all three machines said. The reference is that of the
 // campaign, which must have come so far.
-func (o *options) again(ctx context.Context, program string, stdout io.Writer) (wrong bool, err error) {
+func (o *options) again(ctx context.Context, stdout io.Writer) (wrong bool, err error) {
 	var seed uint64
 	var batch int
 	var name string
 	if _, err := fmt.Sscanf(strings.ReplaceAll(o.replay, "/", " "), "%d %d %s", &seed, &batch, &name); err != nil {
 		return false, fmt.Errorf("replay %q: want SEED/BATCH/UNIT", o.replay)
 	}
-	c, err := openCampaign(ctx, o, seed, program)
+	c, err := openCampaign(ctx, o, seed)
 	if err != nil {
 		return false, err
 	}
@@ -37,20 +37,20 @@ func (o *options) again(ctx context.Context, program string, stdout io.Writer) (
 			t = trials[i]
 		}
 	}
-	m, err := c.made.create(ctx, t.patch, c.moduleFolder(batch, t))
+	m, err := c.made.create(ctx, t.patch, c.updateFolder(batch, t))
 	if err != nil {
 		return false, err
 	}
 	fmt.Fprintf(stdout, "%s\n%s, %s\n%s\n%s %q %s\n", t.patch, strings.Join(t.Kinds, " + "), t.Order, t.text, m.Outcome, m.Codes, m.Message)
 	ref, ok := c.observed.get(c.observedKey(reference, t))
 	old, ok2 := c.observed.get(c.observedKey(control, t))
-	if m.Module == "" || !ok || !ok2 {
-		return m.Module != "", nil
+	if m.ID == "" || !ok || !ok2 {
+		return m.ID != "", nil
 	}
-	r := newRunner(c.base, moduleNames(c.units), 1+batch%2)
+	r := newRunner(c.base, moduleNames(c.units), 1+batch%2, c.splicectl)
 	defer r.close()
-	steps := t.steps(live, m.Module, m.Unloads)
-	o1, died, err := r.run(ctx, steps, c.moduleFolder(batch, t)+"/"+m.Module+".ko")
+	steps := t.steps(live, m.ID)
+	o1, died, err := r.run(ctx, steps, c.updateFolder(batch, t), m.ID)
 	if err != nil {
 		return false, err
 	}

@@ -85,7 +85,7 @@ func (u *unit) makefile() string {
 
 // files are the unit's source as draws have it, one for each part.
 func (u *unit) files(draws []*draw) map[string]string {
-	var header, main, other, call, init strings.Builder
+	var header, main, other, call, init, exit strings.Builder
 	fmt.Fprintf(&header, "/* SPDX-License-Identifier: GPL-2.0 */\n#include \"adversary.h\"\n")
 	if u.form == twoModule {
 		header.WriteString("#define ADV_EXPORT(x) EXPORT_SYMBOL_GPL(x)\n")
@@ -106,6 +106,9 @@ func (u *unit) files(draws []*draw) map[string]string {
 		if p.kind.init != "" {
 			fmt.Fprintf(&init, "\t%s\n", d.text(p.init))
 		}
+		if p.kind.exit != "" {
+			fmt.Fprintf(&exit, "\t%s\n", d.text(p.exit))
+		}
 	}
 	fmt.Fprintf(&main, `
 static void %[1]s_call(unsigned int op, long arg)
@@ -114,7 +117,7 @@ static void %[1]s_call(unsigned int op, long arg)
 %[2]s	}
 }
 
-static struct adv_unit %[1]s_unit = { .name = "%[1]s", .call = %[1]s_call };
+static struct adv_unit %[1]s_unit = { .name = "%[1]s", .call = %[1]s_call, .owner = THIS_MODULE };
 
 static int __init %[1]s_init(void)
 {
@@ -125,12 +128,12 @@ module_init(%[1]s_init);
 
 static void __exit %[1]s_exit(void)
 {
-	adv_unregister(&%[1]s_unit);
+%[4]s	adv_unregister(&%[1]s_unit);
 }
 module_exit(%[1]s_exit);
 
 MODULE_LICENSE("GPL");
-`, u.name, call.String(), init.String())
+`, u.name, call.String(), init.String(), exit.String())
 	files := map[string]string{u.name + ".h": header.String(), u.name + ".c": main.String()}
 	if u.hasOther() {
 		if u.form == twoModule {

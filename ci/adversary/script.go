@@ -16,13 +16,14 @@ type step struct {
 const (
 	stepLoad   = "load"    // its modules
 	stepSetup  = "setup"   // state, made by old code
-	stepApply  = "apply"   // insmod, and the transition
+	stepApply  = "apply"   // the transition
 	stepProbe  = "probe"   // by new code
 	stepUnload = "unload"  // the unit's modules, if they come again
 	stepReload = "reload"  // the same modules, while the update is there
 	stepAgain  = "again"   // setup and probe in them
-	stepUndo   = "undo"    // the transition back, and rmmod
+	stepUndo   = "undo"    // the transition back, and unloading as far as that may be
 	stepUndone = "undone"  // by old code
+	stepTwice  = "twice"   // the update applied and probed once more: what the probe says is left out, it may have counted on
 	stepEnd    = "removed" // the unit's modules
 )
 
@@ -35,75 +36,60 @@ const (
 	control                      // the base kernel, without the update
 )
 
-// operate writes lines to the driver and reads what came of them. A line that the kernel does not come back from leaves the
-// rest unwritten.
+// operate writes lines to the driver and reads what came of them. Those with an & go on in the background.
 func operate(lines []string) string {
 	var b strings.Builder
 	for _, l := range lines {
-		fmt.Fprintf(&b, "echo '%s' > /proc/adversary\n", l)
+		if op, background := strings.CutPrefix(l, "&"); background {
+			fmt.Fprintf(&b, "echo '%s' > /proc/adversary &\nsleep 0.2\n", op)
+		} else {
+			fmt.Fprintf(&b, "echo '%s' > /proc/adversary\n", l)
+		}
 	}
 	return b.String() + "cat /proc/adversary\n"
 }
 
-// applyScript loads an update and waits for the end of its transition.
-const applyScript = `insmod /root/%[1]s.ko || echo "insmod: $?"
-dir=/sys/kernel/livepatch/%[1]s
-for i in $(seq 600); do [ "$(cat $dir/transition)" = 0 ] && break; sleep 0.05; done
-[ "$(cat $dir/transition)" = 0 ] || { echo "transition does not end"; cat /proc/[0-9]*/stack; }
+// The host's program does what it does on patched machines. What it says is shown if it fails; an update may have to wait.
+const (
+	applyScript = `/root/splicectl apply /root/%[1]s > /root/said 2>&1 || { echo "apply: $?"; cat /root/said; }
 `
-
-// undoScript disables it, waits until it has gone and unloads it.
-const undoScript = `dir=/sys/kernel/livepatch/%[1]s
-echo 0 > $dir/enabled || echo "not disabled"
-for i in $(seq 600); do [ -d $dir ] || break; sleep 0.05; done
-[ ! -d $dir ] || { echo "transition does not end"; cat /proc/[0-9]*/stack; }
+	undoScript = `/root/splicectl undo %[1]s > /root/said 2>&1 || { echo "undo: $?"; cat /root/said; }
 `
+)
 
-// unloadScript unloads a disabled update. The kernel needs a moment until it lets it go.
-const unloadScript = `for i in $(seq 100); do rmmod %[1]s 2>/dev/null && break; sleep 0.05; done
-[ ! -d /sys/module/%[1]s ] || echo "not unloaded"
-`
-
-// steps are those of an update on a machine; module is the update's, unloads whether it may be unloaded.
-func (u *update) steps(m machine, module string, unloads bool) (all []step) {
+// steps are those of an update on a machine; id is the update's.
+func (u *update) steps(m machine, id string) (all []step) {
 	add := func(name, shell string) { all = append(all, step{name, shell}) }
 	var load, unload string
 	for _, name := range u.modules {
 		load += "modprobe " + name + " || echo \"modprobe: $?\"\n"
 		unload = "rmmod " + name + " || echo \"rmmod: $?\"\n" + unload
 	}
-	apply := func() {
-		if m == live {
-			add(stepApply, fmt.Sprintf(applyScript, module))
-		}
-	}
-	if u.Order == updateFirst {
-		apply()
+	apply, undo := fmt.Sprintf(applyScript, id), fmt.Sprintf(undoScript, id)
+	if m == live && u.Order == updateFirst {
+		add(stepApply, apply)
 	}
 	add(stepLoad, load)
 	add(stepSetup, operate(u.setup))
-	if u.Order != updateFirst {
-		apply()
+	if m == live && u.Order != updateFirst {
+		add(stepApply, apply)
 	}
 	add(stepProbe, operate(u.probe))
 	if u.Order == bothWays {
-		add(stepUnload, unload)
+		add(stepUnload, "wait\n"+unload)
 		add(stepReload, load)
 		add(stepAgain, operate(append(append([]string{}, u.setup...), u.probe...)))
 	}
-	if m == reference {
-		add(stepEnd, unload)
-		return all
-	}
-	if m == live {
-		undo := fmt.Sprintf(undoScript, module)
-		if unloads {
-			undo += fmt.Sprintf(unloadScript, module)
+	if m != reference {
+		if m == live {
+			add(stepUndo, undo)
 		}
-		add(stepUndo, undo)
+		add(stepUndone, "wait\n"+operate(u.undone))
+		if m == live && u.Twice {
+			add(stepTwice, apply+"{\n"+operate(u.probe)+"} > /dev/null\n"+undo)
+		}
 	}
-	add(stepUndone, operate(u.undone))
-	add(stepEnd, unload)
+	add(stepEnd, "wait\n"+unload)
 	return all
 }
 

@@ -65,7 +65,7 @@ func TestDeterministic(t *testing.T) {
 		s := hashFiles(scaffoldFiles(units))
 		for _, u := range units {
 			up := u.drawUpdate(seed, u.name+" 0 0")
-			s += hashFiles(up.after) + hashFiles(up.reference) + fmt.Sprint(up.Order, up.setup, up.probe, up.undone)
+			s += hashFiles(up.after) + hashFiles(up.reference) + fmt.Sprint(up.Order, up.Twice, up.setup, up.probe, up.undone)
 		}
 		return s
 	}

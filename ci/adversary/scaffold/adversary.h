@@ -39,6 +39,7 @@
 struct adv_unit {
 	const char *name;
 	void (*call)(unsigned int op, long arg);
+	struct module *owner;
 	struct list_head list;
 };
 

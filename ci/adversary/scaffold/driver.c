@@ -153,7 +153,22 @@ void adv_unregister(struct adv_unit *u)
 }
 EXPORT_SYMBOL_GPL(adv_unregister);
 
-/* NAME OP ARG, or "# TEXT" for the log. */
+/* The unit of a name, its module held. */
+static struct adv_unit *adv_find(const char *name)
+{
+	struct adv_unit *u, *found = NULL;
+
+	mutex_lock(&adv_lock);
+	list_for_each_entry(u, &adv_units, list)
+		if (!strcmp(u->name, name) && try_module_get(u->owner)) {
+			found = u;
+			break;
+		}
+	mutex_unlock(&adv_lock);
+	return found;
+}
+
+/* NAME OP ARG, or "# TEXT" for the log. No lock is held meanwhile: a unit may sleep. */
 static void adv_line(char *line)
 {
 	struct adv_unit *u;
@@ -167,12 +182,13 @@ static void adv_line(char *line)
 	}
 	if (sscanf(line, "%23s %u %ld", name, &op, &arg) < 2)
 		return;
-	list_for_each_entry(u, &adv_units, list)
-		if (!strcmp(u->name, name)) {
-			u->call(op, arg);
-			return;
-		}
-	adv_out("no unit %s", name);
+	u = adv_find(name);
+	if (!u) {
+		adv_out("no unit %s", name);
+		return;
+	}
+	u->call(op, arg);
+	module_put(u->owner);
 }
 
 static ssize_t adv_write(struct file *file, const char __user *user, size_t n, loff_t *pos)
@@ -181,10 +197,8 @@ static ssize_t adv_write(struct file *file, const char __user *user, size_t n, l
 
 	if (IS_ERR(text))
 		return PTR_ERR(text);
-	mutex_lock(&adv_lock);
 	for (rest = text; (line = strsep(&rest, "\n"));)
 		adv_line(line);
-	mutex_unlock(&adv_lock);
 	kfree(text);
 	return n;
 }

@@ -18,6 +18,7 @@ typedef __builtin_va_list va_list;
 
 #define __init __attribute__((section(".init.text")))
 #define __exit __attribute__((section(".exit.text")))
+#define __initdata __attribute__((section(".init.data")))
 #define __initconst __attribute__((section(".init.rodata")))
 #define __read_mostly __attribute__((section(".data..read_mostly")))
 #define __ro_after_init __attribute__((section(".data..ro_after_init")))
@@ -52,6 +53,7 @@ typedef __builtin_va_list va_list;
 #define va_end __builtin_va_end
 
 #define EXPORT_SYMBOL_GPL(x) extern __typeof__(x) x
+#define THIS_MODULE ((struct module *)0)
 #define MODULE_LICENSE(x) _Static_assert(1, x)
 #define module_param(name, type, mode) static type *param_##name = &name
 #define module_init(f) int (*initcall_##f)(void) = f
@@ -200,6 +202,7 @@ u32 swab32(u32);
 struct adv_unit {
 	const char *name;
 	void (*call)(unsigned int op, long arg);
+	struct module *owner;
 	struct list_head list;
 };
 void adv_register(struct adv_unit *u);
