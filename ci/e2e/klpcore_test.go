@@ -22,8 +22,8 @@ LINE: while (<STDIN>) {
 	my ($section, $offset, $size) = split; open(my $s, "<", "/sys/module/$m/sections/$section") or die "$section: $!";
 	my $at = hex(<$s>) + $offset; my $d;
 	for (@segments) {
-		next if $at < $_->[0] || $at >= $_->[0] + $_->[1];
-		seek($k, $_->[2] + $at - $_->[0], 0); read($k, $d, $size) == $size or die "read: $!";
+		next if $at < $_->[0] || $at - $_->[0] >= $_->[1]; # a sum would no longer be an integer
+		seek($k, $_->[2] + ($at - $_->[0]), 0); read($k, $d, $size) == $size or die "read: $!";
 		printf "%x %s\n", $at, unpack("H*", scalar reverse $d); next LINE;
 	}
 	die sprintf("%x is in no segment", $at);
