@@ -3,7 +3,9 @@ package rebuild
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -20,6 +22,36 @@ import (
 // asks for a file of its name which the compiler finds elsewhere now, or not at all. It is "" if there is none, so that the
 // header changes nothing but what the patch itself makes read it.
 func (t *Tree) ReaderOfNew(ctx context.Context, header string, patched map[string][]byte) (string, error) {
+	readers, err := t.readersOfNew(ctx, header)
+	for _, r := range readers {
+		if _, own := patched[r]; !own {
+			return r, err
+		}
+	}
+	return "", err
+}
+
+// readersOfNew lists all such files, sorted. The whole source is read for it, once for each header.
+func (t *Tree) readersOfNew(ctx context.Context, header string) ([]string, error) {
+	if _, kept := t.units.(*prepared); !kept { // a source that may change
+		return t.findReaders(ctx, header)
+	}
+	key := fmt.Sprintf("%x", sha256.Sum256([]byte(t.Key+"\n"+header)))[:32]
+	dir, err := t.cache.Dir(ctx, "new-header", key, func(ctx context.Context, dir string) error {
+		readers, err := t.findReaders(ctx, header)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, "readers"), []byte(strings.Join(readers, "\n")), 0o644)
+	})
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "readers"))
+	return strings.Fields(string(text)), err
+}
+
+func (t *Tree) findReaders(ctx context.Context, header string) ([]string, error) {
 	var (
 		mu    sync.Mutex
 		found []string
@@ -34,7 +66,7 @@ func (t *Tree) ReaderOfNew(ctx context.Context, header string, patched map[strin
 				return err
 			}
 			exists := func(name string) bool { return isFile(filepath.Join(top, name)) }
-			if _, own := patched[rel]; (top != t.Source || !own) && w.readBy(rel, data, exists) {
+			if w.readBy(rel, data, exists) {
 				mu.Lock()
 				found = append(found, rel)
 				mu.Unlock()
@@ -44,15 +76,11 @@ func (t *Tree) ReaderOfNew(ctx context.Context, header string, patched map[strin
 	}
 	err := eachSource(gctx, t.Source, visit)
 	for _, dir := range []string{"include/generated", "arch/x86/include/generated"} {
-		err = errors.Join(err, eachSource(gctx, filepath.Join(t.Object, dir), func(top, rel string) { visit(t.Object, path.Join(dir, rel)) }))
+		err = errors.Join(err, eachSource(gctx, filepath.Join(t.Object, dir), func(_, rel string) { visit(t.Object, path.Join(dir, rel)) }))
 	}
-	if err := errors.Join(err, g.Wait()); err != nil {
-		return "", err
-	}
-	if len(found) == 0 {
-		return "", nil
-	}
-	return slices.Min(found), nil
+	err = errors.Join(err, g.Wait())
+	slices.Sort(found)
+	return found, err
 }
 
 // eachSource visits the files of a folder from which the kernel can be made: C, assembly and Makefiles, of this architecture.
