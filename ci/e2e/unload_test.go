@@ -165,7 +165,9 @@ func TestRemovedWithTaskInside(t *testing.T) {
 func TestHeldUpdate(t *testing.T) {
 	m := setup(t)
 	u := m.create(t, patch("features-modules"))
-	heldUpdate(t, boot(t, m, "zram"), m, u)
+	g := boot(t, m, "zram")
+	heldUpdate(t, g, m, u)
+	raceUpdate(t, g, u)
 }
 
 func heldUpdate(t *testing.T, g *guest, m *material, u update) {
@@ -195,7 +197,11 @@ func heldUpdate(t *testing.T, g *guest, m *material, u update) {
 		g.expect(what+": zram goes and comes while applied", "rmmod zram && modprobe zram && cat /sys/block/zram0/disksize", "0 of zram, 42")
 		g.quiet(what)
 	}
-	// Nobody enables it behind livepatch's back: it is enabled, and what is written is no other value than 1.
+}
+
+// raceUpdate writes to the parameter of an update that is enabled, and all the time while it is disabled and unloaded.
+func raceUpdate(t *testing.T, g *guest, u update) {
+	// It is enabled already; and no other value than 1 means anything.
 	parameter := "/sys/module/livesplice_" + u.id + "/parameters/enable"
 	g.expect("enabled already", "echo 1 > "+parameter+" 2>/dev/null; echo $?", "1")
 	g.expect("0 is nothing", "echo 0 > "+parameter+" 2>/dev/null; echo $?", "1")
