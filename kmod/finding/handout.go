@@ -12,7 +12,7 @@ import (
 
 // handouts warns where the update gives away the address of a function or datum that only the update has. Whoever keeps such
 // an address (a timer, a list, a table of operations, an object that lives on) goes on using it when the update is undone, and
-// so the update stays loaded: see Keeps. Strings and what macros make at each place of use do not count here.
+// so the update stays loaded: see Update.Holds. Strings and what macros make at each place of use do not count here.
 func (l *look) handouts() {
 	if l.Post.Obj.Machine != elf.EM_X86_64 {
 		return
