@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"debug/elf"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"livesplice/kmod/link"
 	"livesplice/kmod/livepatch"
 	"livesplice/kmod/unit"
+	"livesplice/kmod/vmlinux"
 )
 
 // unloading finds what of the update may be in use after it is undone. Constants among that of which the running kernel has
@@ -72,16 +74,40 @@ func (c *creation) replaces(name string) bool {
 	})
 }
 
-// shipped are the constants of post among what is held that the shipped binary has too.
+// shipped are the constants of post among what is held that the shipped binary has too. What is in a module is there only with
+// that, so that data which names a constant, such as an entry of __dyndbg, which the kernel reads as the update is loaded, needs a
+// copy in the update.
 func (c *creation) shipped(u *link.Unit, held []finding.Held) map[*unit.Item]bool {
 	out := map[*unit.Item]bool{}
+	var named map[*unit.Item]bool
+	if u.Target != vmlinux.Object {
+		named = namedByData(u.Diff.Post)
+	}
 	for _, h := range held {
 		for _, post := range u.Diff.Post.Items {
-			if !sameConstant(h.Item, post) || out[post] {
+			if !sameConstant(h.Item, post) || out[post] || named[post] {
 				continue
 			}
 			if _, ok := u.Match.Shipped(post); ok {
 				out[post] = true
+			}
+		}
+	}
+	return out
+}
+
+// namedByData are the items of a unit that its data refers to, tables for the kernel among it.
+func namedByData(u *unit.Unit) map[*unit.Item]bool {
+	out := map[*unit.Item]bool{}
+	for _, s := range u.Obj.Sections {
+		if s.Type != elf.SHT_RELA || s.Applies == nil || !s.Applies.Alloc() || s.Applies.Exec() {
+			continue
+		}
+		for _, r := range s.Relocs {
+			if r.Sym != nil && r.Sym.Section != nil {
+				if it := u.ItemAt(r.Sym.Section, int64(r.Sym.Value)+r.Addend); it != nil {
+					out[it] = true
+				}
 			}
 		}
 	}
