@@ -27,7 +27,7 @@ demo: setup
 
 # Two packages at a time: each may run a VM with two emulated processors.
 test: setup
-	$(GO) test -count=1 -p 2 -timeout 25m ./...
+	$(GO) test -count=1 -p 2 -timeout 60m ./...
 
 packages: setup
 	$(GO) run ./ci/packages -out dist

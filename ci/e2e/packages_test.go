@@ -46,18 +46,19 @@ func TestPackages(t *testing.T) {
 	rpm1, rpm2 := g.copy(r1.rpm, "r1.rpm"), g.copy(r2.rpm, "r2.rpm")
 	otherDeb := g.copy(other.deb, "other.deb")
 	debName, rpmName := "linux-livesplice-"+m.kernel.Release, "kernel-livesplice-"+m.kernel.Release
+	var left []string // of the second revision, once it was there
 	none := func(what string) {
 		t.Helper()
 		g.state(what, false, false)
 		g.patches(what)
-		g.modules(what)
+		g.modules(what, left...)
 		g.quiet(what)
 	}
 	first := func(what string) {
 		t.Helper()
 		g.state(what, true, false)
 		g.patches(what, r1.id)
-		g.modules(what, r1.id)
+		g.modules(what, append([]string{r1.id}, left...)...)
 		g.quiet(what)
 	}
 	second := func(what string) {
@@ -66,6 +67,7 @@ func TestPackages(t *testing.T) {
 		g.patches(what, r2.id)
 		g.modules(what, r2.id)
 		g.quiet(what)
+		left = r2.left(t)
 	}
 	none("before anything")
 

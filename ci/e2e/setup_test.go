@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -214,7 +215,8 @@ func (g *guest) modules(what string, ids ...string) {
 	for _, id := range ids {
 		want = append(want, "livesplice_"+id)
 	}
-	g.expect(what, "awk '/^livesplice/ { print $1 }' /proc/modules", strings.Join(want, "\n"))
+	slices.Sort(want)
+	g.expect(what, "awk '/^livesplice/ { print $1 }' /proc/modules | sort", strings.Join(want, "\n"))
 }
 
 // quiet asserts that the kernel's log has no warning since the last call.

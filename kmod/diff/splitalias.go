@@ -15,13 +15,14 @@ import (
 // Source: gcc 12, "-fipa-icf" in the manual.
 func (r *Result) splitAliases() error {
 	split := map[*unit.Item]*unit.Item{} // of post, with what it was in pre
+	before, after := byOneName(r.Pre), byOneName(r.Post)
 	for _, pre := range r.Pre.Items {
-		if len(pre.Syms) < 2 || r.neverRuns(pre) {
+		if len(pre.Syms) < 2 || pre.Size() == 0 || Fresh(pre) || r.neverRuns(pre) {
 			continue
 		}
 		for _, y := range pre.Syms {
-			it := r.Post.ItemOf(r.Post.Obj.Symbol(y.Name))
-			if it != nil && it != r.cmp.postOf[pre] && r.PreOf(it) == nil && it.Kind == pre.Kind {
+			it := after[y.Name]
+			if before[y.Name] != nil && it != nil && it != r.cmp.postOf[pre] && r.PreOf(it) == nil && it.Kind == pre.Kind {
 				split[it] = pre
 			}
 		}
@@ -53,6 +54,21 @@ func (r *Result) splitAliases() error {
 		}
 	}
 	return nil
+}
+
+// byOneName gives the items of a unit by those of their names that nothing else has: an object that was linked of several has
+// some of its local names several times.
+func byOneName(u *unit.Unit) map[string]*unit.Item {
+	out, seen := map[string]*unit.Item{}, map[string]bool{}
+	for _, it := range u.Items {
+		for _, y := range it.Syms {
+			if out[y.Name] = it; seen[y.Name] {
+				out[y.Name] = nil
+			}
+			seen[y.Name] = true
+		}
+	}
+	return out
 }
 
 // otherName is a name of an item of pre that one of post does not have.
