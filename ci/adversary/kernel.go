@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -148,8 +149,24 @@ func copyTree(ctx context.Context, unpacked, from, to string) error {
 		if same, err := os.Lstat(filepath.Join(unpacked, rel)); err == nil && os.SameFile(same, info) {
 			return os.Link(path, target)
 		}
+		if strings.HasPrefix(rel, "tools/") && strings.HasSuffix(rel, ".cmd") {
+			return moveCommand(path, target, from, to, info)
+		}
 		return copyFile(path, target, info)
 	})
+}
+
+// moveCommand copies one of the files that tools are built by. They have the folder's path in them, and objtool made anew
+// would be newer than all objects.
+func moveCommand(path, target, from, to string, info fs.FileInfo) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(target, bytes.ReplaceAll(text, []byte(from+"/"), []byte(to+"/")), 0o644); err != nil {
+		return err
+	}
+	return os.Chtimes(target, info.ModTime(), info.ModTime())
 }
 
 // copyFile copies a file with its times, by which make goes.
