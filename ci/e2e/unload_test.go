@@ -208,7 +208,7 @@ func raceUpdate(t *testing.T, g *guest, u update) {
 	g.expect("mode", "stat -c %a "+parameter, "200")
 	// Written to all the time while it is disabled and unloaded: one of both is refused.
 	begin := time.Now()
-	g.sh("(while :; do echo 1 > " + parameter + "; done) 2>/dev/null & p=$!; for i in 1 2 3 4 5; do splicectl undo " + u.id + " > /dev/null; rmmod livesplice_" + u.id + " 2>/dev/null; done; kill $p; splicectl undo " + u.id + "; true")
+	g.sh("(while :; do echo 1 > " + parameter + "; done) 2>/dev/null & p=$!; for i in 1 2; do splicectl undo " + u.id + " > /dev/null; rmmod livesplice_" + u.id + " 2>/dev/null; done; kill $p; splicectl undo " + u.id + "; true")
 	t.Logf("%v of writing", time.Since(begin))
 	g.quiet("written to all the time")
 }
