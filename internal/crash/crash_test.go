@@ -26,8 +26,15 @@ func TestMain(m *testing.M) {
 
 var sink []byte
 
+// deep does not end for a negative n before the stack does.
+//
 //go:noinline
-func deep(n int) int { return deep(n+1) + len(sink) }
+func deep(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return deep(n-1) + len(sink)
+}
 
 func program(what string) int {
 	if code, err := strconv.Atoi(what); err == nil {
@@ -36,7 +43,7 @@ func program(what string) int {
 	switch what {
 	case "stack":
 		debug.SetMaxStack(32 << 20)
-		return deep(0)
+		return deep(-1)
 	case "panic":
 		panic("on purpose")
 	case "goroutine":

@@ -44,11 +44,11 @@ func (l *look) balances(kind *lock, before, after *holding) {
 // the update adds up to nothing. Places are those of the source, where debug information tells them: the compiler copies
 // code, and differently in the old function and the new one.
 func (l *look) counts(kind *lock) {
-	delta, total := l.taken(kind, (*side).calls)
-	if total == 0 {
+	if _, total := l.taken(kind, (*side).calls); total == 0 {
 		return
 	}
-	if delta, total = l.taken(kind, (*side).sourceCalls); total == 0 {
+	delta, total := l.taken(kind, (*side).sourceCalls)
+	if total == 0 {
 		return
 	}
 	for _, it := range l.brought {
