@@ -238,7 +238,9 @@ static noinline long $a(long add)
 {
 	static long n = #6;
 
-	return n++ + add;
+	if (add == #7)
+		n++;
+	return n + add;
 }
 @}static noinline long $b(long add)
 {
