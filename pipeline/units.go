@@ -256,8 +256,9 @@ type compiled struct {
 	obj   *elfobj.Object
 	types *layout.Unit // after readTypes
 
-	kept    []string           // of post: notes on variables that were kept; see keepVariables
-	dropped map[[2]string]bool // the same: diff.Options.Dropped
+	kept      []string           // of post: notes on variables that were kept; see keepVariables
+	dropped   map[[2]string]bool // the same: diff.Options.Dropped
+	unwritten map[[2]string]bool // diff.Options.Unwritten
 }
 
 func (o *compiled) readTypes(u PlannedUnit) (err error) {
