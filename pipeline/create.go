@@ -63,9 +63,10 @@ type creation struct {
 	notes    []string // narrated, and kept for the report
 	targets  *targets
 	units    []link.Unit
-	objects  []string            // of units, as kbuild names them
-	built    map[match.Proof]int // replaced functions, by their proofs in the objects of the finished build
-	unload   *livepatch.Unload   // after matching
+	widened  map[[2]string]string // sources, by target and name: see widened
+	objects  []string             // of units, as kbuild names them
+	built    map[match.Proof]int  // replaced functions, by their proofs in the objects of the finished build
+	unload   *livepatch.Unload    // after matching
 	link     *link.Plan
 	id       string
 	module   []byte

@@ -20,8 +20,9 @@ import (
 // not be read. Marked as used, it stays what it was, and no other code changes. What cannot be kept stays refused.
 func (c *creation) keepVariables(ctx context.Context, u PlannedUnit, pre, post *compiled, r *diff.Result) (*compiled, *diff.Result, error) {
 	lost := r.Lost()
-	if len(lost) == 0 {
-		return post, r, nil
+	unwritten, err := c.unwritten(ctx, u, r.Unseen())
+	if err != nil || len(lost)+len(unwritten) == 0 {
+		return post, r, err
 	}
 	k := &keeper{tree: c.tree.Source, unit: u.Source, files: maps.Clone(post.files), dropped: map[[2]string]bool{}}
 	var kept []diff.LostVariable
@@ -41,8 +42,8 @@ func (c *creation) keepVariables(ctx context.Context, u PlannedUnit, pre, post *
 			post = again
 		}
 	}
-	post.dropped = k.dropped
-	r, err := diff.Compare(u.Source, pre.obj, post.obj, c.postOptions(u, post))
+	post.dropped, post.unwritten = k.dropped, unwritten
+	r, err = diff.Compare(u.Source, pre.obj, post.obj, c.postOptions(u, post))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -58,10 +59,37 @@ func (c *creation) keepVariables(ctx context.Context, u PlannedUnit, pre, post *
 	return post, r, nil
 }
 
+// unwritten finds those variables that the shipped object lost and that nothing in the shipped unit writes, by its object with
+// the variable in it.
+func (c *creation) unwritten(ctx context.Context, u PlannedUnit, unseen []diff.LostVariable) (map[[2]string]bool, error) {
+	known := map[[2]string]bool{}
+	for _, v := range unseen {
+		k := &keeper{tree: c.tree.Source, unit: u.Source, files: map[string][]byte{}, dropped: map[[2]string]bool{}}
+		if !k.keep(v) {
+			known[[2]string{v.Function, v.Name}] = k.dropped[[2]string{v.Function, v.Name}] // it was an automatic one
+			continue
+		}
+		kept, err := c.compile(ctx, u, k.files)
+		var build *rebuild.BuildError
+		if errors.As(err, &build) { // what was added means something else there
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		writes, err := diff.Writes(kept.obj, v.Function, v.Name)
+		if err != nil {
+			return nil, err
+		}
+		known[[2]string{v.Function, v.Name}] = !writes
+	}
+	return known, nil
+}
+
 // postOptions are diffOptions with what was found out about post's variables.
 func (c *creation) postOptions(u PlannedUnit, post *compiled) diff.Options {
 	opts := c.diffOptions(u)
-	opts.Dropped = post.dropped
+	opts.Dropped, opts.Unwritten = post.dropped, post.unwritten
 	return opts
 }
 

@@ -143,6 +143,17 @@ func (n *names) external(ctx context.Context, u *link.Unit, need diff.Need, run 
 	return n.nowhere(ctx, u, need.Name)
 }
 
+// widened are the names of a unit that the patch makes global, of functions and variables that the shipped kernel has as static ones.
+func widened(r *diff.Result) (names []string) {
+	for name, it := range r.NewNames() {
+		if pre := r.PreOf(it); pre != nil && pre.Name == name {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // unreachable reports a new global of another target that a unit cannot use.
 func (n *names) unreachable(u *link.Unit, g link.NewGlobal) {
 	if u.Target == vmlinux.Object {
@@ -230,6 +241,11 @@ func (n *names) shippedExport(u *link.Unit, need diff.Need, run match.Run) {
 func (n *names) nowhere(ctx context.Context, u *link.Unit, name string) error {
 	if y := u.Diff.Post.Obj.Symbol(name); y != nil && y.Bind == elf.STB_WEAK {
 		n.refuse(u, diff.NotExtractable, name, "the patched code refers to it weakly, and neither the kernel nor the update has it", "define it, or take the reference out of the patch")
+		return nil
+	}
+	if by := n.c.widened[[2]string{u.Target, name}]; by != "" {
+		n.refuse(u, diff.NotExtractable, name, "the shipped kernel has it as a static one of "+by+", which the patch makes global: a reference to it from another unit is not followed",
+			"leave it static, and add to "+by+" a global function of another name that calls or reads it")
 		return nil
 	}
 	what := "neither vmlinux nor the update has a global function or variable of that name"

@@ -103,6 +103,12 @@ func (c *creation) rebuildAndDiff(ctx context.Context) (string, error) {
 		}
 	}
 	c.refused = append(c.refused, movedVariables(results)...)
+	c.widened = map[[2]string]string{}
+	for i, r := range results {
+		for _, name := range r.widened {
+			c.widened[[2]string{c.plan.Units[i].Target, name}] = c.plan.Units[i].Source
+		}
+	}
 	if err := c.extract(); err != nil {
 		return "", err
 	}
@@ -158,6 +164,7 @@ type comparison struct {
 	*diff.Result // without the objects of a unit in which nothing changed
 	warnings     finding.Warnings
 	gone, added  []diff.MovedVariable
+	widened      []string // see widened
 }
 
 // compareUnit compiles one unit twice and compares code, data and the layout of types.
@@ -185,9 +192,10 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (out *compari
 	}
 	r.Notes = append(r.Notes, post.kept...)
 	gone, added := r.Moved()
+	widened := widened(r)
 	defer func() {
 		if out != nil {
-			out.gone, out.added = gone, added
+			out.gone, out.added, out.widened = gone, added, widened
 		}
 	}()
 	names := r.NewNames()
@@ -256,8 +264,9 @@ type compiled struct {
 	obj   *elfobj.Object
 	types *layout.Unit // after readTypes
 
-	kept    []string           // of post: notes on variables that were kept; see keepVariables
-	dropped map[[2]string]bool // the same: diff.Options.Dropped
+	kept      []string           // of post: notes on variables that were kept; see keepVariables
+	dropped   map[[2]string]bool // the same: diff.Options.Dropped
+	unwritten map[[2]string]bool // diff.Options.Unwritten
 }
 
 func (o *compiled) readTypes(u PlannedUnit) (err error) {

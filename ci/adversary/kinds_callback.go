@@ -63,7 +63,7 @@ static long $helper(long v)
 }
 @|@<@|static long $cb(long v)
 {
-	return $helper(v) * #0;
+	return (v + #1) * #0;
 }
 @>@}
 static void $call(unsigned int op, long arg)

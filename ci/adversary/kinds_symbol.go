@@ -12,19 +12,25 @@ static void $call(unsigned int op, long arg)
 	adv_out("%ld", @k{$old@|$new@|$newer@}(arg + @{#1@|#6@}));
 }
 `},
-	{name: "function-renamed-held", where: anywhere, setup: "0", probe: "1 3; 2 4", text: `
-static long @k{$old@|$new@}(long v)
+	{name: "function-renamed-held", where: anywhere, setup: "0", probe: "1 3; 2 4; 3 5", after: "1 3; 3 5", text: `
+@{@|@<@|static long $old(long v)
+{
+	return adv_id(v) * #0;
+}
+@>@}static long @k{$old@|$new@}(long v)
 {
 	return adv_id(v) * @{#0@|#0@|#5@};
 }
 static void $call(unsigned int op, long arg)
 {
 	if (op == 0)
-		adv_hold("$f", @k{$old@|$new@});
+		adv_hold("$f", @k{$old@|@<$new@|$old@>@});
 	else if (op == 1)
 		adv_out("fired %ld", adv_fire("$f", arg));
-	else
+	else if (op == 2)
 		adv_out("same %d", adv_held("$f") == (void *)@k{$old@|$new@});
+	else
+		adv_out("called %ld", @k{$old@|$new@}(arg));
 }
 `},
 	{name: "names-exchanged", where: anywhere, setup: "0", probe: "1 3; 2 4; 3 5", text: `

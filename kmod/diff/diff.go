@@ -61,6 +61,7 @@ type Result struct {
 	// holders tells of functions and constants of post, which could be carried as copies but for it, who has their address.
 	holders map[*unit.Item]string
 	lost    []LostVariable
+	unseen  []LostVariable
 }
 
 // Counts are numbers of functions.
@@ -93,6 +94,9 @@ type Options struct {
 	// Dropped are variables, by function and name, of which the caller knows that the patched source has no static one; see
 	// Result.Lost.
 	Dropped map[[2]string]bool
+	// Unwritten are variables, by function and name, of which the caller knows that nothing in the shipped source writes them;
+	// see Result.Unseen.
+	Unwritten map[[2]string]bool
 }
 
 // Compare gives the verdict on each item of the unit named name. Errors mean that an object could not be understood;

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"livesplice/kmod/elfobj"
 	"livesplice/kmod/unit"
 )
 
@@ -16,7 +17,7 @@ type LostVariable struct {
 	File     string // of its declaration in the patched source, as the compiler was given it; "" if not known
 	Line     int
 
-	pre *unit.Item
+	pre *unit.Item // nil for one that the running kernel has not
 }
 
 // Lost are the variables that the compiler took out of post. Each is refused too.
@@ -41,7 +42,7 @@ type questions struct {
 // only where there is a question.
 func (r *Result) settleVariables() bool {
 	q := r.variablesInQuestion()
-	if len(q.gone)+len(q.paired)+len(q.unlike) == 0 {
+	if len(q.gone)+len(q.paired)+len(q.unlike)+len(q.added) == 0 {
 		return false
 	}
 	pre, err := r.Pre.Variables(q.names)
@@ -59,6 +60,7 @@ func (r *Result) settleVariables() bool {
 	} else {
 		changed = s.ownVariables(q)
 		r.findLost(pre, post)
+		r.findUnseen(q.added, pre, s.post)
 	}
 	return s.pairByScope() || changed
 }
@@ -180,6 +182,54 @@ func (r *Result) findLost(pre, post []*unit.Variable) {
 	}
 }
 
+// Unseen are variables that post has, and that pre's source has too but not its object: nobody reads them there, so that the compiler
+// left out what was written to them, or nobody writes them. Only in the second case the running kernel has lost nothing,
+// which who has the source can find out. Each is refused too.
+func (r *Result) Unseen() []LostVariable { return r.unseen }
+
+// findUnseen notes them. added are those of post without a counterpart.
+func (r *Result) findUnseen(added []*unit.Item, pre []*unit.Variable, post variables) {
+	was := map[declared]*unit.Variable{}
+	for _, v := range pre {
+		if was[declaredAs(v)] == nil || v.Item != nil {
+			was[declaredAs(v)] = v
+		}
+	}
+	for _, it := range added {
+		v := post[it]
+		if v == nil {
+			continue
+		}
+		key := declaredAs(v)
+		if old := was[key]; old != nil && old.Item == nil && !old.Const && !r.Options.Unwritten[[2]string{key.function, key.name}] {
+			r.unseen = append(r.unseen, LostVariable{Name: old.Name, Function: old.Function, File: old.File, Line: old.Line})
+		}
+	}
+}
+
+// Writes says whether code or data of an object has more than reads of the variable of a name, as the source has it, that is static
+// in function, or of file scope. It needs debug information for one that is static in a function. Nothing but x86-64 is known to read only.
+func Writes(obj *elfobj.Object, function, name string) (bool, error) {
+	u, err := unit.New(obj)
+	if err != nil {
+		return false, err
+	}
+	vars, err := u.Variables(map[string]bool{name: true})
+	if err != nil {
+		return false, err
+	}
+	i := slices.IndexFunc(vars, func(v *unit.Variable) bool { return v.Item != nil && v.Name == name && v.Function == function })
+	if i < 0 {
+		return true, nil // it was not to be kept
+	}
+	r := &Result{Pre: u, cmp: &comparer{special: map[*unit.Unit]unit.Tables{}}}
+	if r.cmp.special[u], err = u.Tables(); err != nil {
+		return false, err
+	}
+	holders, err := r.constantHolders(u, nil)
+	return holders[vars[i].Item] != nil, err
+}
+
 // lostVariables refuses variables that the compiler took out of post.
 func (r *Result) lostVariables() {
 	for _, v := range r.lost {
@@ -190,6 +240,15 @@ func (r *Result) lostVariables() {
 		r.Refusals = append(r.Refusals, Refusal{Code: VariableFolded, Unit: r.Unit, Subject: v.pre.Name, Source: source,
 			Reason: "the patched source still has this variable, but its code no longer writes or no longer reads it, and the compiler put the initial value in its place or left out what was written: what the running kernel has in it would not count",
 			Remedy: "mark it __read_mostly, by which it stays a variable, or access it by READ_ONCE() and WRITE_ONCE()"})
+	}
+	for _, v := range r.unseen {
+		source := ""
+		if v.File != "" {
+			source = fmt.Sprintf("%s:%d", v.File, v.Line)
+		}
+		r.Refusals = append(r.Refusals, Refusal{Code: VariableFolded, Unit: r.Unit, Subject: v.Name, Source: source,
+			Reason: "the shipped source has this variable, but its code does not read it, and the compiler left out what it writes to it: the running kernel has nothing of it",
+			Remedy: "use a variable of another name, that begins with its initial value"})
 	}
 }
 

@@ -89,7 +89,8 @@ var own = map[string]bool{"livesplice_init": true, "livesplice_exit": true, "ini
 	"livesplice_enable": true, "livesplice_enable_ops": true, "livesplice_reset": true, "__param_enable": true, "__param_str_enable": true,
 	patched: true, unloaded: true, "livesplice_prepare": true, "livesplice_finish": true, "livesplice_watch": true, "livesplice_unwatch": true,
 	"livesplice_notify": true, "livesplice_notifier": true, "livesplice_lock": true, "livesplice_resolved": true, "livesplice_held": true,
-	"livesplice_late": true, "livesplice_clear": true, "livesplice_hide": true, "livesplice_exchange": true}
+	"livesplice_late": true, "livesplice_clear": true, "livesplice_hide": true, "livesplice_exchange": true,
+	"livesplice_states": true, "livesplice_keep": true, "livesplice_forget": true, "livesplice_spare": true, "livesplice_renew": true}
 
 // rest looks at what no unit accounts for: functions that are listed though nothing changed them, items and table
 // entries without a counterpart, and the sites of static calls, which objtool adds.

@@ -48,6 +48,8 @@ type Plan struct {
 	Late bool
 	// Clears says that the module itself clears what is written into it for a patched module, when that is unloaded.
 	Clears bool
+	// States are the variables that the update adds to modules, which begin anew whenever the module is loaded.
+	States []State `json:"States,omitempty"`
 }
 
 // Symbol is what an undefined symbol of the extracts stands for.
@@ -96,7 +98,7 @@ func (p *Plan) Objects() (out []Object) {
 // cannot be proven is in one *match.Mismatch; what only all units and the shipped kernel together show to be unsafe is
 // diff.Refusals.
 func NewPlan(module string, units []Unit) (*Plan, error) {
-	p := &Plan{Module: module, Symbols: map[string]Symbol{}}
+	p := &Plan{Module: module, Symbols: map[string]Symbol{}, States: states(units)}
 	var errs []error
 	var refused diff.Refusals
 	defined, err := newGlobals(units)
@@ -246,6 +248,7 @@ func (p *Plan) Sources(id, release, description string, replace bool) (map[strin
 		if p.Clears {
 			defines += "#define LIVESPLICE_CLEARS\n"
 		}
+		defines += stateDefine(p.States)
 		files["unload.c"] = append([]byte(defines), unloadSource...)
 	}
 	var b bytes.Buffer

@@ -20,6 +20,8 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/slab.h>
+#include <linux/string.h>
 #include <asm/text-patching.h>
 
 int livesplice_patched(struct klp_object *obj);
@@ -177,12 +179,89 @@ void livesplice_finish(struct klp_object *objs)
 	}
 }
 
+#ifdef LIVESPLICE_STATES
+/*
+ * Variables that the update adds to a module. Those of the module itself begin anew each time that it is loaded, and so do
+ * these: as the module has gone they get back what they had before anything of the update ran. Nobody uses them then.
+ * Sections that the link has merged with others are not found, and left alone.
+ */
+static struct {
+	const char *module, *section;
+	void *at, *initial;
+	size_t size;
+} livesplice_states[] = { LIVESPLICE_STATES };
+
+static int livesplice_keep(void)
+{
+	const struct klp_modinfo *info = THIS_MODULE->klp_info;
+	unsigned int i, n;
+
+	for (n = 0; n < ARRAY_SIZE(livesplice_states); n++) {
+		for (i = 1; i < info->hdr.e_shnum; i++) {
+			const Elf_Shdr *s = info->sechdrs + i;
+
+			if (strcmp(info->secstrings + s->sh_name, livesplice_states[n].section) || !(s->sh_flags & SHF_ALLOC) || !s->sh_size)
+				continue;
+			livesplice_states[n].at = (void *)s->sh_addr;
+			livesplice_states[n].size = s->sh_size;
+			livesplice_states[n].initial = kmemdup((void *)s->sh_addr, s->sh_size, GFP_KERNEL);
+			if (!livesplice_states[n].initial)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static void livesplice_forget(void)
+{
+	unsigned int n;
+
+	for (n = 0; n < ARRAY_SIZE(livesplice_states); n++)
+		kfree(livesplice_states[n].initial);
+}
+
+/* What the core has written into a place is its own to take away: it looks whether it is still there, since Linux 6.3. */
+static void livesplice_spare(const char *module, const void *at, void *initial)
+{
+	const struct klp_modinfo *info = THIS_MODULE->klp_info;
+	unsigned int i;
+
+	for (i = 1; i < info->hdr.e_shnum; i++) {
+		const Elf_Shdr *s = info->sechdrs + i;
+		const Elf_Rela *r = (const Elf_Rela *)s->sh_addr;
+		const Elf_Rela *end = (const Elf_Rela *)(s->sh_addr + s->sh_size);
+
+		if (!livesplice_late(info, s, module) || (const void *)info->sechdrs[s->sh_info].sh_addr != at)
+			continue;
+		for (; r < end; r++)
+			memcpy(initial + r->r_offset, at + r->r_offset, 8);
+	}
+}
+
+static void livesplice_renew(const char *module)
+{
+	unsigned int n;
+
+	for (n = 0; n < ARRAY_SIZE(livesplice_states); n++) {
+		if (!livesplice_states[n].initial || strcmp(livesplice_states[n].module, module))
+			continue;
+		livesplice_spare(module, livesplice_states[n].at, livesplice_states[n].initial);
+		memcpy(livesplice_states[n].at, livesplice_states[n].initial, livesplice_states[n].size);
+	}
+}
+#else
+static inline int livesplice_keep(void) { return 0; }
+static inline void livesplice_forget(void) { }
+static inline void livesplice_renew(const char *module) { }
+#endif
+
 static int livesplice_notify(struct notifier_block *nb, unsigned long action, void *mod)
 {
 	if (action == MODULE_STATE_GOING) {
 		mutex_lock(&livesplice_lock);
 		livesplice_exchange(mod, NULL);
 		mutex_unlock(&livesplice_lock);
+		livesplice_renew(((struct module *)mod)->name);
 	}
 	return NOTIFY_OK;
 }
@@ -194,10 +273,17 @@ static struct notifier_block livesplice_notifier = {
 /* Watches modules go also while the update is disabled, when the core does not. */
 int livesplice_watch(void)
 {
-	return register_module_notifier(&livesplice_notifier);
+	int ret = livesplice_keep();
+
+	if (!ret)
+		ret = register_module_notifier(&livesplice_notifier);
+	if (ret)
+		livesplice_forget();
+	return ret;
 }
 
 void livesplice_unwatch(void)
 {
 	unregister_module_notifier(&livesplice_notifier);
+	livesplice_forget();
 }
