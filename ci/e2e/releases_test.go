@@ -163,8 +163,8 @@ func (r *release) create(t *testing.T, m *material, patches ...string) (u update
 	return u
 }
 
-// readLink reads a symbolic link that is too long to be kept in its inode.
-const readLink = `perl -e 'symlink("long/" x 20, "/root/spliced"); print readlink("/root/spliced") // $!'`
+// readLink reads a symbolic link that is too long to be kept in its inode, and that no lookup before has left in the kernel's cache.
+const readLink = `echo 2 >/proc/sys/vm/drop_caches; perl -e 'symlink("long/" x 20, "/root/spliced"); print readlink("/root/spliced") // $!'`
 
 // apply installs an update, looks at what it does, and removes it; then it installs another one, which warns.
 func (r *release) apply(t *testing.T, m *material, u, warning update) {
