@@ -25,6 +25,7 @@ func TestCoverage(t *testing.T) {
 		{"fresh-names", "", nil},
 		{"dynamic-debug", "", nil},
 		{"static-local-kept", "", nil},
+		{"ubsan", "", nil},
 		{"body", "f", []string{"f: changed, but not replaced, and other units can call it"}},
 		{"literal", "g", []string{"g: changed, but not replaced, and other units can call it"}},
 		{"cold-part", "f", []string{"f: changed, but not replaced, and other units can call it"}},
