@@ -43,7 +43,7 @@ func updates(r *corpus.Result, out string) []update {
 	var all []update
 	for _, e := range r.Entries {
 		if e.Outcome == corpus.Spliced {
-			all = append(all, update{file: e.File, name: strings.TrimSuffix(e.Module, ".ko"), path: filepath.Join(out, "modules", e.Module), objects: e.Objects})
+			all = append(all, update{file: e.File, name: strings.TrimSuffix(e.Module, ".ko"), path: filepath.Join(out, "modules", e.Module), objects: e.Objects, stays: len(e.Held) > 0})
 		}
 	}
 	return all

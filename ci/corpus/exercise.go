@@ -17,6 +17,7 @@ type update struct {
 	name    string // as lsmod shows it
 	path    string // the .ko
 	objects []verify.Object
+	stays   bool // after undo its module stays loaded: something may come back to it
 }
 
 // verdict is what a machine made of an update.
@@ -33,11 +34,17 @@ func (v *verdict) problem(format string, args ...any) {
 	v.Problems = append(v.Problems, fmt.Sprintf(format, args...))
 }
 
-// undoScript disables an update, waits until it has gone and unloads it.
-const undoScript = `dir=/sys/kernel/livepatch/%[1]s
+// undo disables an update, waits until it has gone and unloads it where that may be.
+func (u update) undo() string {
+	script := fmt.Sprintf(`dir=/sys/kernel/livepatch/%s
 echo 0 > $dir/enabled || exit 2
 for i in $(seq 600); do [ -d $dir ] || break; sleep 0.1; done
-[ ! -d $dir ] && rmmod %[1]s`
+[ ! -d $dir ]`, u.name)
+	if !u.stays {
+		script += " && rmmod " + u.name
+	}
+	return script
+}
 
 // exercise loads an update, awaits its transition, sees that each of its functions is redirected, undoes and unloads it,
 // and reads the kernel's log. Targets that are modules are loaded before, and, where they can be unloaded, once more
@@ -118,7 +125,11 @@ func (v *verdict) unloadTargets(ctx context.Context, m verify.Machine, u update,
 
 // cycle loads the update, then the late modules, looks, undoes and unloads. before is what was redirected without it.
 func (v *verdict) cycle(ctx context.Context, m verify.Machine, u update, before, loaded, late []string) error {
-	steps := []string{"insmod /root/" + u.name + ".ko", verify.Settle(u.name)}
+	apply := "insmod /root/" + u.name + ".ko"
+	if u.stays && late != nil { // from the first time
+		apply = fmt.Sprintf("echo 1 > /sys/module/%s/parameters/enable", u.name)
+	}
+	steps := []string{apply, verify.Settle(u.name)}
 	for _, name := range late {
 		steps = append(steps, "modprobe "+name)
 	}
@@ -129,7 +140,7 @@ func (v *verdict) cycle(ctx context.Context, m verify.Machine, u update, before,
 		}
 		if res.ExitCode != 0 {
 			v.problem("%s: exit code %d: %s", strings.SplitN(s, "\n", 2)[0], res.ExitCode, strings.TrimSpace(res.Stdout+res.Stderr))
-			_, err := m.Run(ctx, fmt.Sprintf(undoScript, u.name))
+			_, err := m.Run(ctx, u.undo())
 			return err
 		}
 	}
@@ -137,7 +148,7 @@ func (v *verdict) cycle(ctx context.Context, m verify.Machine, u update, before,
 	if v.Problems = append(v.Problems, problems...); err != nil {
 		return err
 	}
-	res, err := m.Run(ctx, fmt.Sprintf(undoScript, u.name))
+	res, err := m.Run(ctx, u.undo())
 	if err != nil {
 		return err
 	}

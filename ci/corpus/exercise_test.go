@@ -41,7 +41,7 @@ func (f *fakeMachine) Run(_ context.Context, script string) (vm.Result, error) {
 		f.loaded[rest] = true
 	case word == "rmmod":
 		delete(f.loaded, rest)
-	case word == "insmod":
+	case word == "insmod", strings.HasPrefix(script, "echo 1 > /sys/module/"+f.u.name):
 		f.loaded[f.u.name] = true
 	case strings.HasPrefix(script, "dir=/sys/kernel/livepatch/"):
 		delete(f.loaded, f.u.name)
@@ -84,9 +84,14 @@ func TestExercise(t *testing.T) {
 		problem  string // the beginning of the only one; "" for none
 		absent   string
 		late     string
+		stays    bool
 	}{
 		{name: "vmlinux", objects: []verify.Object{vmlinux}, redirect: all[:2]},
 		{name: "vmlinux and a module", objects: []verify.Object{vmlinux, ext4}, redirect: all, late: "ext4"},
+		{name: "an update that stays loaded", objects: []verify.Object{vmlinux, ext4}, redirect: all, late: "ext4", stays: true,
+			broken: func(s string) (vm.Result, bool) {
+				return vm.Result{ExitCode: 1, Stderr: "still used"}, strings.Contains(s, "rmmod livesplice_1")
+			}},
 		{name: "a module in use", objects: []verify.Object{ext4}, redirect: all[2:], broken: exit("rmmod ext4", 1, "")},
 		{name: "a module without its hardware", objects: []verify.Object{ext4}, broken: exit("modprobe", 1, ""), absent: "ext4"},
 		{name: "a warning", objects: []verify.Object{vmlinux}, redirect: all[:2], problem: "log: <4>",
@@ -122,7 +127,7 @@ func TestExercise(t *testing.T) {
 			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			u := update{name: "livesplice_1", objects: c.objects}
+			u := update{name: "livesplice_1", objects: c.objects, stays: c.stays}
 			m := &fakeMachine{u: u, loaded: map[string]bool{}, redirect: c.redirect, broken: c.broken, warnings: c.warnings}
 			v, err := exercise(t.Context(), m, u)
 			if err != nil {
