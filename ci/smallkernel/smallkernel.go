@@ -1,8 +1,8 @@
 // Package smallkernel builds a small, real kernel from the archive's source, with everything that livepatch and the VM
 // harness need: a finished build tree with its packages, as a packager's build leaves them.
 //
-// It is Debian 12's newest 6.1, configured by the file config, compiled by gcc-12 with O=. It is built once and kept in the
-// cache, by source, configuration and tools. Building it takes what ci/setup installs.
+// It is Debian 12's newest 6.1, configured by the file config, compiled by gcc-12 with O=; BuildSuite takes the source of another
+// release. It is built once and kept in the cache, by source, configuration and tools. Building it takes what ci/setup installs.
 package smallkernel
 
 import (
@@ -54,6 +54,15 @@ CONFIG_DEBUG_KERNEL=y
 CONFIG_DEBUG_INFO_DWARF4=y
 `
 
+// renamed are names of options since 6.9, and what Debian has of newer kernels besides.
+const renamed = `
+CONFIG_MITIGATION_RETPOLINE=y
+CONFIG_MITIGATION_RETHUNK=y
+CONFIG_X86_KERNEL_IBT=y
+CONFIG_UBSAN=y
+CONFIG_UBSAN_BOUNDS=y
+`
+
 // BuildVars are make's variables of each build in the tree: the same ones give the same vmlinux, so that no packaging links
 // it anew with another time or number.
 //
@@ -67,14 +76,24 @@ func BuildVars() []string {
 type form struct {
 	name    string
 	config  string
-	inPlace bool // without O=
-	rpm     bool // packages of rpm, too
-	bare    bool // no packages at all
+	suite   string // "": the machine's own release
+	inPlace bool   // without O=
+	rpm     bool   // packages of rpm, too
+	bare    bool   // no packages at all
 }
 
 // Build builds the kernel, or finds it in the cache.
 func Build(ctx context.Context) (*Kernel, error) {
 	return build(ctx, form{name: "tree", config: string(config), rpm: true})
+}
+
+// Suites are the releases of Debian whose newest kernels Build and BuildSuite can be made from: 5.10, 6.1, 6.12 and what sid has.
+var Suites = []string{"bullseye", "bookworm", "trixie", "sid"}
+
+// BuildSuite is Build from the source of a release's newest kernel, and without an RPM. What newer kernels call otherwise in their
+// configuration stands beside the old names, and what a kernel has not is left out.
+func BuildSuite(ctx context.Context, suite string) (*Kernel, error) {
+	return build(ctx, form{name: suite, suite: suite, config: string(config) + renamed})
 }
 
 // BuildInPlace is Build without O=: Source and Object are one folder. It is another build, and takes as long again.
@@ -102,7 +121,7 @@ func build(ctx context.Context, f form) (*Kernel, error) {
 	if err != nil {
 		return fail(err)
 	}
-	src, err := openSource(ctx, c)
+	src, err := openSource(ctx, c, f.suite)
 	if err != nil {
 		return fail(err)
 	}
@@ -138,17 +157,35 @@ func build(ctx context.Context, f form) (*Kernel, error) {
 	return k, nil
 }
 
-func openSource(ctx context.Context, c *cache.Cache) (*source.Tree, error) {
-	kernels, err := archive.Kernels(ctx, series)
+// openSource opens the source of a release's newest kernel, or of the newest 6.1.
+func openSource(ctx context.Context, c *cache.Cache, suite string) (*source.Tree, error) {
+	a, err := archive.Open("")
+	if suite != "" {
+		a, err = archive.OpenSuite("", suite)
+	}
 	if err != nil {
 		return nil, err
 	}
-	newest := kernels[len(kernels)-1]
-	path, err := archive.FetchPackage(ctx, "linux-source-"+series, newest.Version)
+	newest, err := newestOf(ctx, a, suite)
+	if err != nil {
+		return nil, err
+	}
+	path, err := a.FetchPackage(ctx, "linux-source-"+newest.Series, newest.Version)
 	if err != nil {
 		return nil, err
 	}
 	return source.Open(ctx, c, path)
+}
+
+func newestOf(ctx context.Context, a *archive.Archive, suite string) (archive.Kernel, error) {
+	if suite != "" {
+		return a.Newest(ctx)
+	}
+	kernels, err := a.Kernels(ctx, series)
+	if err != nil {
+		return archive.Kernel{}, err
+	}
+	return kernels[len(kernels)-1], nil
 }
 
 // keyOf names what the build depends on.
