@@ -35,6 +35,9 @@ func (f form) make(ctx context.Context, src, top string) error {
 			return err
 		}
 	}
+	if err := os.RemoveAll(filepath.Join(top, "rpm")); err != nil {
+		return err
+	}
 	fragment := filepath.Join(top, "config")
 	if err := os.WriteFile(fragment, []byte(f.config), 0o644); err != nil {
 		return err
