@@ -11,6 +11,14 @@ import (
 
 // make configures and builds in top/obj, then makes the packages: the .debs come to be in top, the .rpms in top/rpm.
 func (f form) make(ctx context.Context, src, top string) error {
+	// A build that came as far as its packages is not gone on with: kbuild would link anew, and count up the packages' revision.
+	if stale, err := filepath.Glob(filepath.Join(top, "*.deb")); err != nil {
+		return err
+	} else if len(stale) > 0 {
+		if err := os.RemoveAll(top); err != nil {
+			return err
+		}
+	}
 	k := &Kernel{Source: src, Object: filepath.Join(top, "obj")}
 	if f.inPlace {
 		if err := os.RemoveAll(k.Object); err != nil {
@@ -23,19 +31,6 @@ func (f form) make(ctx context.Context, src, top string) error {
 		k.Source = k.Object
 	}
 	if err := os.MkdirAll(k.Object, 0o755); err != nil {
-		return err
-	}
-	// Each `make bindeb-pkg` counts up its packages' revision: those of a build that was stopped would stand beside ours.
-	stale, err := filepath.Glob(filepath.Join(top, "*.deb"))
-	if err != nil {
-		return err
-	}
-	for _, path := range stale {
-		if err := os.Remove(path); err != nil {
-			return err
-		}
-	}
-	if err := os.RemoveAll(filepath.Join(top, "rpm")); err != nil {
 		return err
 	}
 	fragment := filepath.Join(top, "config")

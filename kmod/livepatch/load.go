@@ -104,6 +104,9 @@ func (r *run) load(ctx context.Context, u *Update) error {
 	if err := r.fits(u); err != nil {
 		return err
 	}
+	if err := r.heedOverlap(u); err != nil {
+		return err
+	}
 	if r.loaded(u.Manifest.Module) {
 		// Loaded and yet no livepatch: one that was undone or replaced.
 		gone, err := r.renew(ctx, u)
@@ -212,8 +215,7 @@ func (h *Host) verify(u *Update) error {
 	for _, o := range u.Manifest.Objects {
 		dir := path.Join("sys/kernel/livepatch", u.Manifest.Module, o.Name)
 		for _, f := range o.Functions {
-			// The kernel shows position 1 for a name that is unique.
-			name := fmt.Sprintf("%s,%d", f.Name, max(f.SymPos, 1))
+			name := f.shownAs()
 			if !h.exists(dir, name) {
 				return fmt.Errorf("livepatch %q: the manifest says that it replaces %s of %s, the kernel shows no such function", u.Manifest.Module, name, o.Name)
 			}

@@ -104,6 +104,26 @@ func TestSingleUpdatesStack(t *testing.T) {
 	m.loaded("aaaaaaaa", "dddddddd")
 }
 
+// TestSingleUpdatesOfOneFunction: the second would take away what the first has changed of the function.
+func TestSingleUpdatesOfOneFunction(t *testing.T) {
+	m := newMachine(t)
+	m.fake.Function = "path_openat"
+	m.install("cccccccc", 1, false)
+	m.install("dddddddd", 1, false)
+	m.mentions(m.reconcile(livepatch.ExitRefused), `path_openat of vmlinux (livepatch "livesplice_cccccccc")`)
+	m.loaded("cccccccc")
+	m.reconcile(livepatch.ExitRefused)
+	m.loaded("cccccccc")
+	m.remove("cccccccc")
+	m.reconcile(livepatch.ExitDone)
+	m.loaded("dddddddd")
+	// One that takes the place of all others has what they had.
+	m.install("aaaaaaaa", 1, true)
+	m.reconcile(livepatch.ExitRefused)
+	m.loaded("aaaaaaaa")
+	m.state("dddddddd", livepatch.BlockedNow, `livepatch "livesplice_aaaaaaaa"`)
+}
+
 func TestUndoneByHandStaysUndone(t *testing.T) {
 	ctx := context.Background()
 	m := newMachine(t)

@@ -44,7 +44,12 @@ const (
 )
 
 // Kernel is the kernel of the machine whose root is Root.
-type Kernel struct{ Root string }
+type Kernel struct {
+	Root string
+	// Function is what the updates replace that are installed from now on. Without one, single updates replace each a
+	// function of their own, cumulative ones all the same.
+	Function string
+}
 
 // New makes a machine in the folder root, which must exist, with the tasks 1
 // and 100.
@@ -166,7 +171,15 @@ func (k *Kernel) Install(id string, revision int, replace bool, dir string) (*li
 // InstallFor is Install of an update for the kernel buildID, another build of
 // the same release.
 func (k *Kernel) InstallFor(buildID, id string, revision int, replace bool, dir string) (*livepatch.Manifest, error) {
-	image, err := json.Marshal(Module{Name: livepatch.ModuleName(id), Replace: replace, Objects: map[string][]string{"vmlinux": {"path_openat,1"}}})
+	function := k.Function
+	switch {
+	case function != "":
+	case replace:
+		function = "path_openat"
+	default:
+		function = "path_openat_" + id // single updates stand side by side
+	}
+	image, err := json.Marshal(Module{Name: livepatch.ModuleName(id), Replace: replace, Objects: map[string][]string{"vmlinux": {function + ",1"}}})
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +193,7 @@ func (k *Kernel) InstallFor(buildID, id string, revision int, replace bool, dir 
 		Unload:   &livepatch.Unload{Allowed: true, Reasons: []livepatch.UnloadReason{}},
 		Engine:   livepatch.EngineLivepatch, Replace: replace,
 		Objects: []livepatch.Object{{Name: "vmlinux", BuildID: buildID, Functions: []livepatch.Function{
-			{Name: "path_openat", Address: "0xffffffff81345670", Size: 100, New: "path_openat", SHA256: sum},
+			{Name: function, Address: "0xffffffff81345670", Size: 100, New: function, SHA256: sum},
 		}}},
 	}
 	if dir == "" {
