@@ -29,13 +29,17 @@ type shape struct {
 func (s shape) source() string { return s.file + ":" + strconv.FormatInt(s.line, 10) }
 
 // shapes compares the definitions that two objects of a unit hold.
-func (c *creation) shapes(u PlannedUnit, pre, post *layout.Unit) []shape {
+func (c *creation) shapes(u PlannedUnit, pre, post *layout.Unit) ([]shape, error) {
 	var out []shape
 	place := func(file string, line int64) string {
 		rel, _, _ := strings.Cut(relative(fmt.Sprintf("%s:%d", file, line), c.tree.Source, u.Source), ":")
 		return rel
 	}
-	for _, ch := range layout.Compare(pre, post) {
+	changed, err := layout.Compare(pre, post)
+	if err != nil {
+		return nil, fmt.Errorf("object of %s: %w", u.Source, err)
+	}
+	for _, ch := range changed {
 		out = append(out, shape{code: codeLayout, subject: ch.Pre.Name, what: ch.String(), file: place(ch.Post.File, ch.Post.Line), preLine: ch.Pre.Line, line: ch.Post.Line})
 	}
 	changes := layout.CompareConstants(pre, post)
@@ -49,15 +53,15 @@ func (c *creation) shapes(u PlannedUnit, pre, post *layout.Unit) []shape {
 			preLine: changes[0].Pre.Line, line: first.Line})
 		changes = changes[n:]
 	}
-	return out
+	return out, nil
 }
 
 // compareShapes refuses definitions that code of the update depends on, beside r. Whether it does, the compiler says: when
 // the same code comes out with the old definition, it works on old objects as it does on new ones.
 func (c *creation) compareShapes(ctx context.Context, u PlannedUnit, pre, post *compiled, r *diff.Result) error {
-	all := c.shapes(u, pre.types, post.types)
-	if len(all) == 0 {
-		return nil
+	all, err := c.shapes(u, pre.types, post.types)
+	if err != nil || len(all) == 0 {
+		return err
 	}
 	p := &relayout{creation: c, unit: u, pre: pre, post: post, result: r}
 	needed, err := p.needed(ctx, all)
@@ -192,11 +196,19 @@ func (p *relayout) without(ctx context.Context, shapes []shape) (gone []string, 
 	if names := p.dependent(r); len(names) > 0 {
 		return nil, "the code of " + strings.Join(names, ", ") + " depends on it", nil
 	}
+	still, err := p.shapes(p.unit, p.pre.types, hybrid.types)
+	if err != nil {
+		return nil, "", err
+	}
 	left := map[string]bool{}
-	for _, s := range p.shapes(p.unit, p.pre.types, hybrid.types) {
+	for _, s := range still {
 		left[s.subject] = true
 	}
-	for _, s := range p.shapes(p.unit, p.pre.types, p.post.types) {
+	all, err := p.shapes(p.unit, p.pre.types, p.post.types)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, s := range all {
 		if !left[s.subject] {
 			gone = append(gone, s.subject)
 		}

@@ -23,14 +23,20 @@ type Field struct {
 }
 
 // Compare gives the types that both have and whose layout differs, by name. A member's new name, or a compatible type for
-// it, is no change of layout.
-func Compare(pre, post *Unit) []Change {
+// it, is no change of layout. A type that has got another name in post is one that both have.
+func Compare(pre, post *Unit) ([]Change, error) {
+	renamed, err := renamedTypes(pre, post)
+	if err != nil {
+		return nil, err
+	}
 	var changes []Change
 	p := pre.against(post)
 	for name, a := range pre.Types {
 		b, ok := post.Types[name]
 		if !ok {
-			continue
+			if b, ok = post.Types[renamed[name]]; !ok {
+				continue
+			}
 		}
 		c := Change{Pre: a, Post: b, Fields: p.fields(a.Members, b.Members)}
 		if a.Size != b.Size || len(c.Fields) > 0 {
@@ -38,7 +44,7 @@ func Compare(pre, post *Unit) []Change {
 		}
 	}
 	sort.Slice(changes, func(i, j int) bool { return changes[i].Pre.Name < changes[j].Pre.Name })
-	return changes
+	return changes, nil
 }
 
 // fields pairs members by name, then those that are left by place, which are renamed.
@@ -132,19 +138,24 @@ func (m Member) place() place { return place{m.Offset, m.BitOffset, m.BitSize, m
 func (c Change) String() string {
 	const most = 4
 	var parts []string
-	moved := 0
+	if c.Pre.Name != c.Post.Name {
+		parts = append(parts, "it is now "+c.Post.Name)
+	}
+	moved, shown := 0, 0
 	for _, f := range c.Fields {
 		switch {
 		case f.moves() && moved == 0:
 			parts = append(parts, f.String())
 			moved++
+			shown++
 		case f.moves():
 			moved++
-		case len(parts) < most:
+		case shown < most:
 			parts = append(parts, f.String())
+			shown++
 		}
 	}
-	if rest := len(c.Fields) - len(parts); rest > 0 {
+	if rest := len(c.Fields) - shown; rest > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", rest))
 	}
 	text := strings.Join(parts, ", ")

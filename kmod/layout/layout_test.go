@@ -36,6 +36,15 @@ func read(t testing.TB, src string, flags ...string) *Unit {
 	return u
 }
 
+func compare(t testing.TB, pre, post *Unit) []Change {
+	t.Helper()
+	changes, err := Compare(pre, post)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changes
+}
+
 const pre = `
 struct inner { int a; int b; };
 struct s { char c; struct inner in; union { long l; void *p; }; unsigned f1 : 3, f2 : 5; };
@@ -52,6 +61,12 @@ func TestCompare(t *testing.T) {
 		{"renamed member", `struct inner { int a; int c; }; struct s { char c; struct inner in; union { long l; void *p; }; unsigned f1 : 3, f2 : 5; }; int use(struct s *s, struct inner *i) { return i->c; }`, ""},
 		{"other number of the same size", `struct inner { unsigned a; enum { x } b; }; int use(struct inner *i) { return i->a; }`, ""},
 		{"exchanged", `struct inner { int b; int a; }; int use(struct inner *i) { return i->a; }`, "struct inner: member a moves from byte 0 to 4, and 1 more"},
+		{"type renamed", `struct inner { int a; int b; }; struct now { int x; }; int use(struct inner *i, struct now *o) { return i->a + o->x; }`, ""},
+		{"type renamed, and larger", `struct inner { int a; int b; }; struct now { int y, x; }; int use(struct inner *i, struct now *o) { return i->a + o->x; }`,
+			"struct only_pre: size 4 to 8 bytes, it is now struct now, member y is new at byte 0 (int, 4 bytes), member x moves from byte 0 to 4"},
+		{"type renamed, with its pointers, and larger", `struct inner { int a; int b; }; struct now { int y, x; }; int use(struct inner *i, struct now *n) { return i->a + n->x; }`,
+			"struct only_pre: size 4 to 8 bytes, it is now struct now, member y is new at byte 0 (int, 4 bytes), member x moves from byte 0 to 4"},
+		{"another type", `struct inner { int a; int b; }; struct now { long y, z; }; int use(struct inner *i, struct now *n) { return i->a + n->y; }`, ""},
 		{"gone", `struct inner { int a; int b; }; int use(struct inner *i) { return i->a; }`, ""},
 		{"new type", pre + `struct fresh { int y; }; int g(struct fresh *f) { return f->y; }`, ""},
 		{"local to a function", `struct inner { int a; int b; }; int use(struct inner *i) { struct local { long k, m; } l = { i->a }; return l.k + l.m; }`, ""},
@@ -96,7 +111,7 @@ func TestCompare(t *testing.T) {
 func compared(t *testing.T, a, b *Unit, want string) {
 	t.Helper()
 	var got []string
-	for _, ch := range Compare(a, b) {
+	for _, ch := range compare(t, a, b) {
 		got = append(got, ch.Pre.Name+": "+ch.String())
 	}
 	if strings.Join(got, "; ") != want {
@@ -142,7 +157,7 @@ func TestCompareUnnamed(t *testing.T) {
 			"struct s: member f changes from byte 0 (int (*)(int), 8 bytes) to byte 0 (int (*)(int, void *), 8 bytes)"},
 		{"pointer to another struct", `struct a { int x; }; struct b { long y; }; struct s { struct a *p; }; int f(struct s *s) { return s->p->x; }`,
 			`struct a { int x; }; struct b { long y; }; struct s { struct b *p; }; int f(struct s *s) { return s->p->y; }`,
-			"struct s: member p changes from byte 0 (struct a *, 8 bytes) to byte 0 (struct b *, 8 bytes)"},
+			"struct a: size 4 to 8 bytes, it is now struct b, member x is gone from byte 0 (int, 4 bytes), member y is new at byte 0 (long int, 8 bytes); struct s: member p changes from byte 0 (struct a *, 8 bytes) to byte 0 (struct b *, 8 bytes)"},
 		{"pointer to a struct of another name", `struct a { int x; }; struct s { struct a *p; }; int f(struct s *s) { return s->p->x; }`,
 			`struct b { int x; }; struct s { struct b *p; }; int f(struct s *s) { return s->p->x; }`, ""},
 		{"pointer to anything", `struct s { void *p; }; int f(struct s *s) { return *(int *)s->p; }`, `struct s { const int *p; }; int f(struct s *s) { return *s->p; }`, ""},
@@ -295,13 +310,13 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		for _, pair := range [][2]*Unit{{u, other}, {other, u}} {
-			for _, c := range Compare(pair[0], pair[1]) {
+			for _, c := range compare(t, pair[0], pair[1]) {
 				_ = c.String()
 			}
 			ComparePrototypes(pair[0], pair[1])
 			CompareVariable(pair[0], pair[1], "v")
 		}
-		if c := Compare(u, u); len(c) > 0 {
+		if c := compare(t, u, u); len(c) > 0 {
 			t.Errorf("differs from itself: %v", c)
 		}
 		CompareConstants(u, u)

@@ -118,7 +118,7 @@ func TestCompareLarge(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			changes := Compare(a, b)
+			changes := compare(t, a, b)
 			ch, differs := CompareVariable(a, b, "v")
 			if c.same != (!differs && len(changes) == 0) {
 				t.Errorf("got %d changes and %v %.200s", len(changes), differs, ch)

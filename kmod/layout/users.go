@@ -10,20 +10,31 @@ import (
 // functions inlined into them included. Who only passes through such a type on the way to another (a->b->c) is not among
 // them: debug information does not tell.
 func (u *Unit) Users() (users map[string][]string, err error) {
+	users = map[string][]string{}
+	err = u.walkVariables(func(function, _, typ string) {
+		if !slices.Contains(users[typ], function) {
+			users[typ] = append(users[typ], function)
+		}
+	})
+	for _, names := range users {
+		slices.Sort(names)
+	}
+	return users, err
+}
+
+// walkVariables shows the variables and parameters of functions that lead to a struct or union, by their names.
+func (u *Unit) walkVariables(see func(function, variable, typ string)) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			users, err = nil, fmt.Errorf("debug information: %v", r)
+			err = fmt.Errorf("debug information: %v", r)
 		}
 	}()
-	w := &userWalk{unit: u, types: map[dwarf.Offset]string{}, users: map[string][]string{}}
+	w := &userWalk{unit: u, types: map[dwarf.Offset]string{}, see: see}
 	r := u.data.Reader()
 	for {
 		e, err := r.Next()
 		if err != nil || e == nil {
-			for _, names := range w.users {
-				slices.Sort(names)
-			}
-			return w.users, err
+			return err
 		}
 		switch e.Tag {
 		case dwarf.TagCompileUnit:
@@ -33,7 +44,7 @@ func (u *Unit) Users() (users map[string][]string, err error) {
 				continue
 			}
 			if err := w.function(r, e); err != nil {
-				return nil, err
+				return err
 			}
 			continue
 		}
@@ -44,7 +55,7 @@ func (u *Unit) Users() (users map[string][]string, err error) {
 type userWalk struct {
 	unit  *Unit
 	types map[dwarf.Offset]string // name of the struct or union that a type leads to, by the type's place
-	users map[string][]string
+	see   func(function, variable, typ string)
 }
 
 // function reads the entries below a function up to its end.
@@ -60,8 +71,8 @@ func (w *userWalk) function(r *dwarf.Reader, fn *dwarf.Entry) error {
 			depth--
 			continue
 		case dwarf.TagVariable, dwarf.TagFormalParameter:
-			if t := w.leadsTo(e); t != "" && name != "" && !slices.Contains(w.users[t], name) {
-				w.users[t] = append(w.users[t], name)
+			if t := w.leadsTo(e); t != "" && name != "" {
+				w.see(name, w.name(e), t)
 			}
 		}
 		if e.Children {
@@ -89,8 +100,9 @@ func (w *userWalk) origin(e *dwarf.Entry) *dwarf.Entry {
 	return e
 }
 
-func (w *userWalk) name(fn *dwarf.Entry) string {
-	name, _ := w.origin(fn).Val(dwarf.AttrName).(string)
+// name is that of a function, variable or parameter; "" if it has none.
+func (w *userWalk) name(e *dwarf.Entry) string {
+	name, _ := w.origin(e).Val(dwarf.AttrName).(string)
 	return name
 }
 
