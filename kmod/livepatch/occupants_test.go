@@ -111,7 +111,7 @@ func TestStackOfTaskThatRuns(t *testing.T) {
 			go func() {
 				defer close(done)
 				for n := 0; ctx.Err() == nil; n++ {
-					f, err := os.OpenFile(file, os.O_WRONLY, 0)
+					f, err := os.OpenFile(file, os.O_RDWR, 0) // a reader that goes does not take with it what was written
 					if err != nil {
 						return
 					}
@@ -120,6 +120,11 @@ func TestStackOfTaskThatRuns(t *testing.T) {
 						count = tt.counts[min(n, len(tt.counts)-1)]
 					}
 					fmt.Fprintf(f, "1 1 %d\n", count+1)
+					for left := 1; left > 0 && ctx.Err() == nil; time.Sleep(time.Millisecond) { // until it is read
+						if left, err = unix.IoctlGetInt(int(f.Fd()), unix.TIOCINQ); err != nil {
+							break
+						}
+					}
 					f.Close()
 					time.Sleep(time.Millisecond) // the reader's end of file, before it is opened again
 				}
