@@ -54,8 +54,10 @@ CONFIG_DEBUG_KERNEL=y
 CONFIG_DEBUG_INFO_DWARF4=y
 `
 
-// renamed are names of options since 6.9, and what Debian has of newer kernels besides.
+// renamed are names of options since 6.9, CONFIG_BASIC_MODVERSIONS since 6.14 (without it no module has a CRC), and what Debian has of
+// newer kernels besides.
 const renamed = `
+CONFIG_BASIC_MODVERSIONS=y
 CONFIG_MITIGATION_RETPOLINE=y
 CONFIG_MITIGATION_RETHUNK=y
 CONFIG_X86_KERNEL_IBT=y
@@ -76,7 +78,7 @@ func BuildVars() []string {
 type form struct {
 	name    string
 	config  string
-	suite   string // "": the machine's own release
+	suite   string // whose newest kernel's source it is; "": the machine's own release, and of that the newest 6.1
 	inPlace bool   // without O=
 	rpm     bool   // packages of rpm, too
 	bare    bool   // no packages at all
@@ -157,16 +159,9 @@ func build(ctx context.Context, f form) (*Kernel, error) {
 	return k, nil
 }
 
-// openSource opens the source of a release's newest kernel, or of the newest 6.1.
+// openSource opens the source of a suite's newest kernel, or of the newest 6.1.
 func openSource(ctx context.Context, c *cache.Cache, suite string) (*source.Tree, error) {
-	a, err := archive.Open("")
-	if suite != "" {
-		a, err = archive.OpenSuite("", suite)
-	}
-	if err != nil {
-		return nil, err
-	}
-	newest, err := newestOf(ctx, a, suite)
+	a, newest, err := newestKernel(ctx, suite)
 	if err != nil {
 		return nil, err
 	}
@@ -177,15 +172,23 @@ func openSource(ctx context.Context, c *cache.Cache, suite string) (*source.Tree
 	return source.Open(ctx, c, path)
 }
 
-func newestOf(ctx context.Context, a *archive.Archive, suite string) (archive.Kernel, error) {
+// newestKernel gives a kernel, and the archive that has its source.
+func newestKernel(ctx context.Context, suite string) (a *archive.Archive, k archive.Kernel, err error) {
 	if suite != "" {
-		return a.Newest(ctx)
+		if a, err = archive.OpenSuite("", suite); err != nil {
+			return nil, k, err
+		}
+		k, err = a.Newest(ctx)
+		return a, k, err
+	}
+	if a, err = archive.Open(""); err != nil {
+		return nil, k, err
 	}
 	kernels, err := a.Kernels(ctx, series)
 	if err != nil {
-		return archive.Kernel{}, err
+		return nil, k, err
 	}
-	return kernels[len(kernels)-1], nil
+	return a, kernels[len(kernels)-1], nil
 }
 
 // keyOf names what the build depends on.

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"livesplice/ci/program"
 )
 
 var suites = flag.Bool("suites", false, "build the small kernel of each release, five minutes each, and an update for it")
@@ -14,11 +16,11 @@ var suites = flag.Bool("suites", false, "build the small kernel of each release,
 // `livesplice verify` applies it, undoes it and removes it in a VM.
 func TestSuites(t *testing.T) {
 	if !*suites {
-		t.Skip("takes an hour: go test -timeout 2h -suites -run TestSuites ./ci/smallkernel")
+		t.Skip("takes an hour: go test -timeout 2h ./ci/smallkernel -run TestSuites -suites")
 	}
 	livesplice := filepath.Join(t.TempDir(), "livesplice")
-	if out, err := exec.Command("go", "build", "-o", livesplice, "livesplice/cmd/livesplice").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	if err := program.Build(t.Context(), livesplice, t.Output()); err != nil {
+		t.Fatal(err)
 	}
 	for _, suite := range Suites {
 		t.Run(suite, func(t *testing.T) {
@@ -48,9 +50,9 @@ func patchesFor(suite string) (files []string) {
 	return files
 }
 
-func run(t *testing.T, program string, args ...string) string {
+func run(t *testing.T, path string, args ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", args[0], err, out)
 	}
