@@ -63,8 +63,8 @@ func (c *creation) compareShapes(ctx context.Context, u PlannedUnit, pre, post *
 	if err != nil || len(all) == 0 {
 		return err
 	}
-	p := &relayout{creation: c, unit: u, pre: pre, post: post, result: r}
-	needed, err := p.needed(ctx, all)
+	p := &relayout{creation: c, unit: u, pre: pre, post: post, result: r, all: all}
+	needed, err := p.needed(ctx)
 	if err != nil {
 		return err
 	}
@@ -119,24 +119,25 @@ type relayout struct {
 	unit      PlannedUnit
 	pre, post *compiled
 	result    *diff.Result
+	all       []shape // that differ between pre and post
 }
 
 // needed gives the subjects that code of the update depends on, with what shows it ("" if nothing more is known).
-func (p *relayout) needed(ctx context.Context, all []shape) (map[string]string, error) {
+func (p *relayout) needed(ctx context.Context) (map[string]string, error) {
 	const most = 16 // compilations: a second or two each
-	gone, why, err := p.without(ctx, all)
-	if err != nil || why == "" && len(gone) == len(all) {
+	gone, why, err := p.without(ctx, p.all)
+	if err != nil || why == "" && len(gone) == len(p.all) {
 		return nil, err
 	}
 	needed := map[string]string{}
-	for _, s := range all {
+	for _, s := range p.all {
 		needed[s.subject] = ""
 	}
-	if len(all) == 1 {
-		needed[all[0].subject] = why
+	if len(p.all) == 1 {
+		needed[p.all[0].subject] = why
 		return needed, nil
 	}
-	for _, s := range all[:min(most, len(all))] {
+	for _, s := range p.all[:min(most, len(p.all))] {
 		gone, why, err := p.without(ctx, []shape{s})
 		if err != nil {
 			return nil, err
@@ -204,11 +205,7 @@ func (p *relayout) without(ctx context.Context, shapes []shape) (gone []string, 
 	for _, s := range still {
 		left[s.subject] = true
 	}
-	all, err := p.shapes(p.unit, p.pre.types, p.post.types)
-	if err != nil {
-		return nil, "", err
-	}
-	for _, s := range all {
+	for _, s := range p.all {
 		if !left[s.subject] {
 			gone = append(gone, s.subject)
 		}

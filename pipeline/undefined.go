@@ -12,6 +12,7 @@ import (
 	"livesplice/kmod/link"
 	"livesplice/kmod/match"
 	"livesplice/kmod/module"
+	"livesplice/kmod/unit"
 	"livesplice/kmod/vmlinux"
 	"livesplice/pipeline/rebuild"
 )
@@ -143,9 +144,10 @@ func (n *names) external(ctx context.Context, u *link.Unit, need diff.Need, run 
 	return n.nowhere(ctx, u, need.Name)
 }
 
-// widened are the names of a unit that the patch makes global, of functions and variables that the shipped kernel has as static ones.
-func widened(r *diff.Result) (names []string) {
-	for name, it := range r.NewNames() {
+// widened are those of a unit's new names that the patch makes global, of functions and variables that the shipped kernel has as
+// static ones.
+func widened(r *diff.Result, fresh map[string]*unit.Item) (names []string) {
+	for name, it := range fresh {
 		if pre := r.PreOf(it); pre != nil && pre.Name == name {
 			names = append(names, name)
 		}

@@ -28,7 +28,7 @@ int g(int n) { state += n; return f(n) + state + h(n); }
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := widened(r); !slices.Equal(got, []string{"f", "state"}) {
+	if got := widened(r, r.NewNames()); !slices.Equal(got, []string{"f", "state"}) {
 		t.Errorf("got %q", got)
 	}
 }

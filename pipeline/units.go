@@ -192,13 +192,13 @@ func (c *creation) compareUnit(ctx context.Context, u PlannedUnit) (out *compari
 	}
 	r.Notes = append(r.Notes, post.kept...)
 	gone, added := r.Moved()
-	widened := widened(r)
+	names := r.NewNames()
+	widened := widened(r, names)
 	defer func() {
 		if out != nil {
 			out.gone, out.added, out.widened = gone, added, widened
 		}
 	}()
-	names := r.NewNames()
 	if len(r.Changes) == 0 && len(r.Refusals) == 0 && len(names) == 0 {
 		return idle(r), nil
 	}

@@ -1,8 +1,6 @@
 package diff_test
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"livesplice/kmod/diff"
@@ -25,16 +23,7 @@ func TestWrites(t *testing.T) {
 		{"local, stored", "int set(int i) { static int n __attribute__((__used__)) = 5; n = i; return source(i); }", "set", true},
 		{"of another function", "int get(int i) { static int n __attribute__((__used__)) = 5; return source(i + n); }", "set", true},
 	} {
-		file := filepath.Join(t.TempDir(), "unit.c")
-		kernel, err := filepath.Abs(filepath.Join(objtest.Folder(t), "kernel.h"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := "/* cflags: -g */\n#include \"" + kernel + "\"\n" + c.text + "\n"
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		got, err := diff.Writes(objtest.Object(t, file), c.function, "n")
+		got, err := diff.Writes(objtest.Text(t, "#include \"kernel.h\"\n"+c.text+"\n", "-g"), c.function, "n")
 		if err != nil || got != c.want {
 			t.Errorf("%s: %v, %v", c.name, got, err)
 		}

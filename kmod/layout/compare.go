@@ -138,25 +138,23 @@ func (m Member) place() place { return place{m.Offset, m.BitOffset, m.BitSize, m
 func (c Change) String() string {
 	const most = 4
 	var parts []string
-	if c.Pre.Name != c.Post.Name {
-		parts = append(parts, "it is now "+c.Post.Name)
-	}
-	moved, shown := 0, 0
+	moved := 0
 	for _, f := range c.Fields {
 		switch {
 		case f.moves() && moved == 0:
 			parts = append(parts, f.String())
 			moved++
-			shown++
 		case f.moves():
 			moved++
-		case shown < most:
+		case len(parts) < most:
 			parts = append(parts, f.String())
-			shown++
 		}
 	}
-	if rest := len(c.Fields) - shown; rest > 0 {
+	if rest := len(c.Fields) - len(parts); rest > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", rest))
+	}
+	if c.Pre.Name != c.Post.Name {
+		parts = slices.Insert(parts, 0, "it is now "+c.Post.Name)
 	}
 	text := strings.Join(parts, ", ")
 	switch {

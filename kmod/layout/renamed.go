@@ -8,9 +8,9 @@ import (
 )
 
 // renamedTypes gives the types of post that have taken the place of one of pre, by that one's name: both have a type of their own
-// that the other has not, and a variable or parameter of one name, in one function, leads to the one before and to the other now. Or
-// a member does, of one name, in a type of one name; or they have members in common. Objects that old code made as the one are read by new code as the other: the
-// pointers to them may have passed through a void *, which no other comparison sees.
+// that the other has not, and a variable or parameter of one name, in one function, leads to the one before and to the other now.
+// Or a member does, of one name, in a type of one name; or they have members in common. Objects that old code made as the one are
+// read by new code as the other: the pointers to them may have passed through a void *, which no other comparison sees.
 func renamedTypes(pre, post *Unit) (map[string]string, error) {
 	gone, fresh := only(pre.Types, post.Types), only(post.Types, pre.Types)
 	if len(gone) == 0 || len(fresh) == 0 {

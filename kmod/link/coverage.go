@@ -199,18 +199,13 @@ func (c *plainly) item(pre, post *unit.Item) (bool, error) {
 	}
 	if unit.UbsanSite(pre) && unit.UbsanSite(post) && len(a) > 0 && len(b) > 0 && a[0].Offset == 0 && b[0].Offset == 0 {
 		// The first reference is the file, with the folder that it was compiled in; line and column stand behind it.
-		return c.refs(a[1:], b[1:]) && equal(pre.Bytes()[unit.UbsanLocation:], post.Bytes()[unit.UbsanLocation:], moved(a[1:], unit.UbsanLocation)), nil
+		skip := map[uint64]bool{}
+		for i := range uint64(unit.UbsanLocation) {
+			skip[i] = true
+		}
+		return c.refs(a[1:], b[1:]) && sameOutside(post, pre.Bytes(), post.Bytes(), a[1:], skip) == nil, nil
 	}
 	return c.refs(a, b) && (equal(pre.Bytes(), post.Bytes(), a) || unit.SameButLines(c.Diff.Pre, c.Diff.Post, pre, post, a)), nil
-}
-
-// moved are references as seen from an offset on.
-func moved(refs []unit.Ref, by uint64) (out []unit.Ref) {
-	for _, r := range refs {
-		r.Offset -= by
-		out = append(out, r)
-	}
-	return out
 }
 
 func (c *plainly) refs(a, b []unit.Ref) bool {

@@ -1,8 +1,6 @@
 package link
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -13,16 +11,8 @@ import (
 
 // TestStates: variables of modules begin anew, but not what the kernel itself keeps something in, and not what two targets share.
 func TestStates(t *testing.T) {
-	kernel, err := filepath.Abs(filepath.Join(objtest.Folder(t), "kernel.h"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	unit := func(target, text string) Unit {
-		file := filepath.Join(t.TempDir(), "unit.c")
-		if err := os.WriteFile(file, []byte("/* cflags: -g */\n#include \""+kernel+"\"\n"+text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return Unit{Target: target, Extract: &diff.Extract{Obj: objtest.Object(t, file)}}
+		return Unit{Target: target, Extract: &diff.Extract{Obj: objtest.Text(t, "#include \"kernel.h\"\n"+text, "-g")}}
 	}
 	const attributes = `
 #define IN(s) __attribute__((__used__, __section__(s)))

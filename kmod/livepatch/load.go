@@ -104,9 +104,6 @@ func (r *run) load(ctx context.Context, u *Update) error {
 	if err := r.fits(u); err != nil {
 		return err
 	}
-	if err := r.heedOverlap(u); err != nil {
-		return err
-	}
 	if r.loaded(u.Manifest.Module) {
 		// Loaded and yet no livepatch: one that was undone or replaced.
 		gone, err := r.renew(ctx, u)
@@ -127,7 +124,7 @@ func (r *run) load(ctx context.Context, u *Update) error {
 	if err := r.waitSettled(ctx); err != nil {
 		return err
 	}
-	if err := r.heedForeign(u); err != nil {
+	if err := r.heedOthers(u); err != nil {
 		return err
 	}
 	if err := r.Kernel.InitModule(image); err != nil {
@@ -156,17 +153,23 @@ func (h *Host) loaded(module string) bool {
 	return err == nil && slices.Contains(names, module)
 }
 
-// heedForeign looks for livepatches that are not livesplice's and that u, being
-// cumulative, would replace: the kernel replaces whatever is there, and undoing
-// u does not bring it back. Only an administrator may want that.
-func (r *run) heedForeign(u *Update) error {
-	if !u.Manifest.Replace {
-		return nil
-	}
+// heedOthers looks at what of the livepatches that are there u would take away:
+// being cumulative all of them, being single the functions that both replace.
+func (r *run) heedOthers(u *Update) error {
 	all, err := r.Livepatches()
 	if err != nil {
 		return err
 	}
+	if u.Manifest.Replace {
+		return r.heedForeign(u, all)
+	}
+	return r.heedOverlap(u, all)
+}
+
+// heedForeign looks for livepatches that are not livesplice's and that u, being
+// cumulative, would replace: the kernel replaces whatever is there, and undoing
+// u does not bring it back. Only an administrator may want that.
+func (r *run) heedForeign(u *Update, all []Livepatch) error {
 	var foreign []string
 	for _, l := range all {
 		if _, ours := l.ID(); !ours {

@@ -14,15 +14,8 @@ func (f *Function) shownAs() string { return fmt.Sprintf("%s,%d", f.Name, max(f.
 // heedOverlap refuses u, a single update, when another livepatch replaces a
 // function that u replaces too. The kernel would run the one of u, which was made
 // from the shipped source: the other's change of the function would be gone,
-// without a word. A cumulative update takes the place of all others.
-func (r *run) heedOverlap(u *Update) error {
-	if u.Manifest.Replace {
-		return nil
-	}
-	all, err := r.Livepatches()
-	if err != nil {
-		return err
-	}
+// without a word.
+func (r *run) heedOverlap(u *Update, all []Livepatch) error {
 	var both []string
 	for _, l := range all {
 		if l.Module == u.Manifest.Module {

@@ -25,7 +25,7 @@ func (r *run) renew(ctx context.Context, u *Update) (gone bool, err error) {
 	if err := r.waitSettled(ctx); err != nil {
 		return false, err
 	}
-	if err := r.heedForeign(u); err != nil {
+	if err := r.heedOthers(u); err != nil {
 		return false, err
 	}
 	if err := r.enableLoaded(ctx, module); err != nil {
